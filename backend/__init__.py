@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Outside Blender: footage to take. Never imports bpy. See docs/architecture.md."""
