@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a lifter's weights cannot say about themselves: a JSON file beside them (`X.safetensors` and `X.json`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ...rigging.joints import COCO17, H36M17
+from ..errors import UserError
+
+#: How the network's 2D input is normalised: "screen" divides by the image's width (VideoPose3D), "person" is our own.
+NORMALISATIONS = ("screen", "person")
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """Identity and terms of a checkpoint.
+
+    name, version: of the weights. joints_in: 2D joints the network takes, in order. joints_out: joints it gives, in
+    order; names beyond a joint set are allowed (`up`: the direction of world up). normalisation: one of
+    `NORMALISATIONS`. features: numbers per input joint (2: x, y; 3: with confidence). causal: past frames only.
+    fps: frame rate of the training motion, Hz. licence, trained_on, acknowledgements: texts for the user.
+    sha256: of the weights file, hexadecimal; empty when unknown.
+    Raises ValueError, in one sentence, if a value is not possible.
+    """
+
+    name: str
+    version: str
+    joints_in: tuple[str, ...]
+    joints_out: tuple[str, ...]
+    normalisation: str
+    features: int
+    causal: bool
+    fps: float
+    licence: str
+    trained_on: str
+    sha256: str = ""
+    acknowledgements: str = ""
+
+    def __post_init__(self) -> None:
+        for key in ("joints_in", "joints_out"):
+            names = getattr(self, key)
+            if not names or len(set(names)) != len(names):
+                raise ValueError(f"{key} must be a list of distinct joint names")
+        if self.normalisation not in NORMALISATIONS:
+            raise ValueError(f"normalisation must be one of {', '.join(NORMALISATIONS)}, not {self.normalisation!r}")
+        if self.features not in (2, 3):
+            raise ValueError(f"features must be 2 (x, y) or 3 (with confidence), not {self.features}")
+        if not 1 <= self.fps <= 1000:
+            raise ValueError(f"fps must lie between 1 and 1000, not {self.fps}")
+
+
+_KINDS: dict[str, tuple[type, ...]] = {"features": (int,), "causal": (bool,), "fps": (int, float)}
+_OPTIONAL = {"sha256", "acknowledgements"}
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """Read and check a sidecar. Raises UserError, in one sentence, if it is not one; keys it does not know pass."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{path} must be a JSON object with the weights' name, joints and licence")
+    try:
+        return Sidecar(**_checked(data))
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _checked(data: Mapping[str, Any]) -> dict[str, Any]:
+    names = [field.name for field in fields(Sidecar)]
+    missing = [name for name in names if name not in data and name not in _OPTIONAL]
+    if missing:
+        raise ValueError(f"lacks {', '.join(missing)}")
+    out: dict[str, Any] = {}
+    for name in names:
+        if name not in data:
+            continue
+        value = data[name]
+        if name.startswith("joints_"):
+            if not isinstance(value, list) or not all(isinstance(joint, str) for joint in value):
+                raise ValueError(f"{name} must be a list of joint names")
+            value = tuple(value)
+        else:
+            kinds = _KINDS.get(name, (str,))
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                raise ValueError(f"{name} must be a {kinds[-1].__name__}, not {value!r}")
+        out[name] = value
+    return out
+
+
+def sidecar_text(sidecar: Sidecar) -> str:
+    """The sidecar as JSON, the same text for the same content."""
+    return json.dumps(asdict(sidecar), indent=1, ensure_ascii=False) + "\n"
+
+
+def assumed_sidecar(
+    path: Path, joints_in: int, features: int, joints_out: int, joint_set: str | None, causal: bool
+) -> tuple[Sidecar, tuple[str, ...]]:
+    """The sidecar of a published VideoPose3D checkpoint, which comes without one, and warnings about what is assumed.
+
+    joints_in, features, joints_out: counts inferred from the weights. joint_set: "coco-17" or "h36m-17", the 2D joints
+    that the network was trained on; None assumes COCO-17 and warns.
+    Raises UserError if the counts are not 17 in and 17 out, because nothing can be assumed then.
+    """
+    if (joints_in, joints_out) != (17, 17):
+        raise UserError(
+            f"{path} takes {joints_in} joints and gives {joints_out}, and weights do not say which: "
+            f"describe them in {path.with_suffix('.json').name} beside it"
+        )
+    sets = {joints.name: joints for joints in (COCO17, H36M17)}
+    if joint_set is not None and joint_set not in sets:
+        raise UserError(f"a published checkpoint takes the joints {' or '.join(sets)}, not {joint_set}")
+    warnings = [f"{path.name} has no sidecar: 50 frames per second and the licence CC BY-NC 4.0 are assumed"]
+    if joint_set is None:
+        warnings.append(f"{path.name} does not say which 2D joints it takes: {COCO17.name} is assumed")
+    sidecar = Sidecar(
+        name=path.stem,
+        version="unknown",
+        joints_in=sets[joint_set or COCO17.name].names,
+        joints_out=H36M17.names,
+        normalisation="screen",
+        features=features,
+        causal=causal,
+        fps=50.0,
+        licence="CC BY-NC 4.0 (assumed)",
+        trained_on="Human3.6M (assumed)",
+    )
+    return sidecar, tuple(warnings)
