@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The closed-form root against the pose, camera and errors of its specification."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from video_mocap.backend.camera import project
+from video_mocap.backend.root.linear import linear_root
+
+# Millimetres, Human3.6M's 17 joints, camera axes.
+POSE = np.fromstring(
+    "0 0 0 -130 10 0 -140 450 30 -150 890 60 130 -10 0 140 440 -40 150 880 -80 0 -230 10 0 -480 20 0 -560 -60 "
+    "0 -680 0 150 -450 20 300 -250 60 320 -20 -100 -150 -450 20 -320 -280 0 -380 -50 -200",
+    sep=" ",
+).reshape(17, 3)
+ROOT = np.array([300.0, -100.0, 4500.0])
+CAMERA = np.diag([1145.0, 1145.0, 1.0])
+ONES = np.ones((1, 17))
+
+
+def pixels(pose=POSE, root=ROOT, camera=CAMERA):
+    return project(pose + root, camera)
+
+
+def mehta(pose, image, focal):
+    p, k = pose[:, :2] - pose[:, :2].mean(0), image - image.mean(0)
+    ratio = np.sqrt((p**2).sum() / (k**2).sum())
+    return ratio * np.array([*image.mean(0), focal]) - np.array([*pose[:, :2].mean(0), 0])
+
+
+def spread_ratio(pose, image, focal):
+    p, k = pose[:, :2] - pose[:, :2].mean(0), image - image.mean(0)
+    ratio = (p**2).sum() / (k * p).sum()
+    return ratio * np.array([*image.mean(0), focal]) - np.array([*pose[:, :2].mean(0), 0])
+
+
+def test_exact_where_the_approximations_are_not():
+    image = pixels()
+    found = linear_root(POSE[None], image[None], ONES, CAMERA)
+    np.testing.assert_allclose(found, [ROOT], atol=1e-6)
+    np.testing.assert_allclose(mehta(POSE, image, 1145.0), [299.9217, -99.7248, 4489.0238], atol=1e-4)
+    np.testing.assert_allclose(spread_ratio(POSE, image, 1145.0), [299.9519, -99.7398, 4489.4843], atol=1e-4)
+
+
+@pytest.mark.parametrize("method", [mehta, spread_ratio])
+def test_approximations_are_exact_for_a_flat_pose(method):
+    flat = POSE * [1, 1, 0]
+    np.testing.assert_allclose(method(flat, pixels(flat), 1145.0), ROOT, atol=1e-6)
+
+
+def test_wrong_focal_length_scales_the_depth():
+    wrong = np.diag([1145.0 * 1.5, 1145.0 * 1.5, 1.0])
+    found = linear_root(POSE[None], pixels()[None], ONES, wrong)[0]
+    np.testing.assert_allclose(found, [299.96, -99.90, 6744.28], atol=0.01)
+    assert found[2] / ROOT[2] == pytest.approx(1.49873, abs=1e-5)
+
+
+def test_noise_of_three_pixels():
+    noise = np.random.default_rng(0).normal(0, 3, (500, 17, 2))
+    poses = np.broadcast_to(POSE, (500, 17, 3))
+    found = linear_root(poses, pixels() + noise, np.ones((500, 17)), CAMERA)
+    assert np.linalg.norm(found - ROOT, axis=-1).mean() == pytest.approx(22.4, rel=0.08)
+
+
+def test_any_camera_and_many_frames():
+    camera = np.array([[900.0, 3.0, 500.0], [0.0, 1100.0, 300.0], [0.0, 0.0, 1.0]])
+    roots = ROOT + np.random.default_rng(1).normal(0, 300, (40, 3))
+    poses = np.broadcast_to(POSE, (40, 17, 3))
+    images = project(poses + roots[:, None], camera)
+    np.testing.assert_allclose(linear_root(poses, images, np.ones((40, 17)), camera), roots, atol=1e-6)
+
+
+def test_missing_and_doubted_joints_do_not_count():
+    image, confidence, pose = pixels().copy(), np.ones(17), POSE.copy()
+    image[3] = np.nan
+    pose[5] = np.nan
+    image[7], confidence[7] = 9999.0, 0.0
+    found = linear_root(pose[None], image[None], confidence[None], CAMERA)
+    np.testing.assert_allclose(found, [ROOT], atol=1e-6)
+    image[8] += 40
+    confidence[8] = 1e-3
+    doubted = linear_root(pose[None], image[None], confidence[None], CAMERA)
+    believed = linear_root(pose[None], image[None], (confidence > 0)[None] * 1.0, CAMERA)
+    assert np.linalg.norm(doubted - ROOT) < 0.01 * np.linalg.norm(believed - ROOT)
+
+
+def test_frames_that_cannot_be_solved_are_missing():
+    poses = np.repeat(POSE[None], 5, 0)
+    images = np.repeat(pixels()[None], 5, 0)
+    confidence = np.ones((5, 17))
+    confidence[1, 2:] = 0  # two joints only
+    confidence[2] = 0
+    poses[3] = 0  # every joint at one place
+    images[3] = images[3, :1]
+    images[4] = -images[4]  # upside down: solved only behind the camera
+    found = linear_root(poses, images, confidence, CAMERA)
+    assert np.isfinite(found).all(-1).tolist() == [True, False, False, False, False]
+    assert linear_root(poses[:0], images[:0], confidence[:0], CAMERA).shape == (0, 3)
