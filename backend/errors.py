@@ -11,5 +11,5 @@ class UserError(Exception):
     """
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818 - as in concurrent.futures
     """The user stopped the work (Ctrl-C, Cancel in the panel). Exit status 130."""

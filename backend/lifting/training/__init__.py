@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the shipped lifter was made. Never imported by a capture."""

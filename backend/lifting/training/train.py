@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Train the shipped lifter.
+
+    python -m video_mocap.backend.lifting.training.train --motion MOTION_LIBRARY --output RUN_FOLDER
+
+The motion library has folders `train` and `val`. The run can be stopped and started again: it goes on from
+RUN_FOLDER/last.pt. The same seed gives the same samples. RUN_FOLDER/weights.pt holds the result,
+RUN_FOLDER/log.txt the course.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ....rigging.joints import COCO17, TAKE
+from ..network import Architecture, TemporalModel
+from .motion import MotionSet, load_motion
+from .samples import Batch, make_batch
+
+
+@dataclass(frozen=True)
+class Settings:
+    """steps: optimiser steps in all. batch: windows a step. frames: output frames a window. fps: of the lifter, Hz."""
+
+    steps: int = 8000
+    batch: int = 32
+    frames: int = 48
+    fps: float = 30.0
+    channels: int = 512
+    widths: tuple[int, ...] = (3, 3, 3, 3)
+    dropout: float = 0.1
+    rate: float = 1e-3
+    seed: int = 1
+
+
+def position_error(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Mean distance per joint, metres, of root-relative poses (VideoPose3D's loss)."""
+    return (predicted - truth).norm(dim=-1).mean()
+
+
+def loss_of(output: Tensor, batch: Batch) -> Tensor:
+    """Position, velocity and up: metres, metres a frame, and the length of the difference of unit vectors."""
+    joints = output[:, :, : len(TAKE)]
+    joints = joints - joints[:, :, :1]
+    velocity = (joints.diff(dim=1) - batch.joints.diff(dim=1)).norm(dim=-1).mean()
+    up = (output[:, :, len(TAKE)] - batch.up).norm(dim=-1).mean()
+    return position_error(joints, batch.joints) + 2.0 * velocity + 0.1 * up
+
+
+def validate(model: TemporalModel, motion: MotionSet, settings: Settings, noise: bool) -> dict[str, float]:
+    """MPJPE and velocity error in mm and mm a frame, tilt in degrees, over fixed windows of the validation motion."""
+    generator = torch.Generator().manual_seed(12345)
+    context = model.architecture.receptive_field - 1
+    model.eval()
+    sums = torch.zeros(3)
+    rounds = 6
+    with torch.no_grad():
+        for _ in range(rounds):
+            batch = make_batch(motion, 64, settings.frames, context, settings.fps, generator, noise)
+            out = model(batch.inputs)
+            joints = out[:, :, : len(TAKE)] - out[:, :, :1]
+            up = torch.nn.functional.normalize(out[:, :, len(TAKE)], dim=-1)
+            cosine = (up * batch.up).sum(-1).clamp(-1, 1)
+            velocity = (joints.diff(dim=1) - batch.joints.diff(dim=1)).norm(dim=-1).mean()
+            sums += torch.stack(
+                [1000 * position_error(joints, batch.joints), 1000 * velocity, torch.rad2deg(cosine.acos()).mean()]
+            )
+    model.train()
+    return dict(zip(("mpjpe_mm", "velocity_mm", "tilt_degrees"), (sums / rounds).tolist(), strict=True))
+
+
+def train(motion_folder: Path, output: Path, settings: Settings, minutes: float) -> None:
+    """Run or go on with a training; stops after `minutes`, leaving a checkpoint that a later call continues."""
+    output.mkdir(parents=True, exist_ok=True)
+    architecture = Architecture(
+        17, 3, len(TAKE) + 1, settings.widths, channels=settings.channels, dropout=settings.dropout
+    )
+    torch.manual_seed(settings.seed)
+    model = TemporalModel(architecture)
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.rate, amsgrad=True)
+    training, validation = load_motion(motion_folder / "train"), load_motion(motion_folder / "val")
+    step, last = 0, output / "last.pt"
+    if last.exists():
+        state = torch.load(last, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        step = int(state["step"])
+
+    def draw(number: int) -> Batch:
+        generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + number)
+        context = architecture.receptive_field - 1
+        return make_batch(training, settings.batch, settings.frames, context, settings.fps, generator)
+
+    started, running = time.monotonic(), 0.0
+    with ThreadPoolExecutor(1) as pool, (output / "log.txt").open("a") as log:
+        pending = pool.submit(draw, step)
+        while step < settings.steps and time.monotonic() - started < 60 * minutes:
+            batch = pending.result()
+            pending = pool.submit(draw, step + 1)
+            progress = step / settings.steps
+            warmup = min(1.0, (step + 1) / 200)
+            optimizer.param_groups[0]["lr"] = (
+                settings.rate * warmup * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+            )
+            model.set_bn_momentum(0.1 * math.exp(-progress * math.log(100)))
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                out = model(batch.inputs)
+            loss = loss_of(out.float(), batch)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            step += 1
+            running = loss.item() if step == 1 else 0.98 * running + 0.02 * loss.item()
+            if step % 250 == 0 or step == settings.steps:
+                exact, noisy = (validate(model, validation, settings, noise) for noise in (False, True))
+                line = f"step {step} minutes {(time.monotonic() - started) / 60:.1f} loss {running:.4f}"
+                for name, scores in (("exact", exact), ("noisy", noisy)):
+                    line += f" | {name} " + " ".join(f"{key} {value:.1f}" for key, value in scores.items())
+                print(line, flush=True)
+                log.write(line + "\n")
+                log.flush()
+                _save(last, model, optimizer, step, settings)
+        _save(last, model, optimizer, step, settings)
+        torch.save(model.state_dict(), output / "weights.pt")
+
+
+def _save(path: Path, model: TemporalModel, optimizer: torch.optim.Optimizer, step: int, settings: Settings) -> None:
+    state = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "step": step,
+        "settings": asdict(settings),
+        "joints_in": list(COCO17.names),
+    }
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def main() -> None:
+    """Command line of the training."""
+    parser = argparse.ArgumentParser(description="Train the lifter on a motion library.")
+    parser.add_argument("--motion", type=Path, required=True, help="folder with train/ and val/")
+    parser.add_argument("--output", type=Path, required=True, help="folder of this run; an existing one goes on")
+    parser.add_argument("--steps", type=int, default=Settings.steps)
+    parser.add_argument("--minutes", type=float, default=24 * 60.0, help="stop after this time, ready to go on")
+    parser.add_argument("--seed", type=int, default=Settings.seed)
+    arguments = parser.parse_args()
+    settings = Settings(steps=arguments.steps, seed=arguments.seed)
+    train(arguments.motion, arguments.output, settings, arguments.minutes)
+
+
+if __name__ == "__main__":
+    main()
