@@ -258,7 +258,7 @@ class Environment:
         free = shutil.disk_usage(self.folder).free
         say(f"setting up the capture environment in {self.folder} ({python.name})")
         say("  PyTorch, Blender as a Python module, MediaPipe, OpenCV and what they need, from the package registry")
-        say("  about 1 GB to download and 2.7 GB on disk with the CPU build of PyTorch")
+        say("  about 1 GB to download and 2.4 GB on disk with the CPU build of PyTorch")
         if platform.system() == "Linux":
             say("  on Linux the public registry gives the CUDA build: about 3 GB more to download, more on disk")
         say(f"  free here: {free / 1e9:.0f} GB; nothing outside this folder changes but pip's download cache")
@@ -311,7 +311,7 @@ class Environment:
                 process.wait()
                 raise
         if status != 0:
-            raise BuildError(explain_pip(step, lines, self.log))
+            raise BuildError(explain_pip(step, status, lines, self.log))
 
 
 def is_complete(site: Path, metadata: Path) -> bool:
@@ -345,13 +345,15 @@ def show_download(line: str) -> None:
         say("  unpacking")
 
 
-def explain_pip(step: Step, lines: Sequence[str], log: Path) -> str:
+def explain_pip(step: Step, status: int, lines: Sequence[str], log: Path) -> str:
     """Why pip failed, in one sentence."""
     text = "\n".join(lines)
     if "No space left on device" in text or "Errno 28" in text:
         return f"{step.name} could not be installed: the disk is full"
     if any(sign in text for sign in ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "ProxyError")):
         return f"{step.name} could not be installed: the package registry cannot be reached (details: {log})"
+    if status < 0:
+        return f"{step.name} could not be installed: pip was stopped by signal {-status}; run the same command again"
     errors = [line.strip() for line in lines if line.startswith("ERROR:")]
     reason = errors[-1][len("ERROR: ") :] if errors else (lines[-1].strip() if lines else "pip gave no reason")
     return f"{step.name} could not be installed: {reason} (details: {log})"

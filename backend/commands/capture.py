@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`video-mocap capture`: footage to a .blend (or .fbx, .bvh), with the take beside it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UserError
+from . import checks, options
+
+if TYPE_CHECKING:
+    from ...rigging.take import Take
+    from .console import Console
+
+HELP = "footage to an animated armature"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("video", nargs="?", type=Path, metavar="VIDEO", help="a video file or a folder of images")
+    parser.add_argument("--default-video", type=Path, help=argparse.SUPPRESS)
+    options.add_output(parser, "OUT.blend", "a .blend, .fbx or .bvh (default: the video's name, in the current folder)")
+    parser.add_argument("--take", type=Path, metavar="OUT.take.npz", help="the take (default: beside the output)")
+    parser.add_argument("--preview", type=Path, metavar="OUT.mp4", help="also a video of the footage beside the take")
+    parser.add_argument("--character", type=Path, metavar="FILE", help="put the motion on this character")
+    options.add_footage(parser)
+    options.add_camera(parser)
+    options.add_running(parser)
+    options.add_json(parser)
+
+
+def usage_problem(arguments: argparse.Namespace) -> str | None:
+    if arguments.video is None and arguments.default_video is None:
+        return "VIDEO is missing"
+    if arguments.character is not None:
+        return "--character is not built yet"
+    return options.usage_problem(arguments)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Check everything that can be checked at once, then capture, write the take, bake and draw the preview."""
+    video: Path = arguments.video or arguments.default_video
+    output: Path = arguments.output or Path(f"{video.resolve().stem}.blend")
+    take_path: Path = arguments.take or output.with_suffix(".take.npz")
+    preview: Path | None = arguments.preview
+    _check(video, output, take_path, preview)
+    if arguments.output is None:
+        _refuse_to_replace(output, take_path)
+    if arguments.video is None:
+        console.say(f"no VIDEO given: capturing the sample, {video}")
+
+    from .. import bake, pipeline
+
+    started = time.monotonic()
+    take = pipeline.capture(video, options.capture_options(arguments), console.progress)
+    pipeline.write_take(take_path, take)
+    bake.bake(take_path, output, footage=video, progress=console.progress)
+    if preview is not None:
+        from ..preview import write_preview
+
+        write_preview(preview, video, take, console.progress)
+    console.close()
+    summary = summarise(take, console, time.monotonic() - started)
+    written = {"output": output, "take": take_path} | ({"preview": preview} if preview else {})
+    summary |= {name: str(path) for name, path in written.items()}
+    console.result(summary, describe(summary, [str(path) for path in written.values()]))
+    return 0
+
+
+def _check(video: Path, output: Path, take_path: Path, preview: Path | None) -> None:
+    checks.check_input(video)
+    checks.check_output(output, checks.BAKE_SUFFIXES)
+    checks.check_output(take_path, checks.ARRAY_SUFFIXES)
+    named = {"VIDEO": video, "the output": output, "the take": take_path}
+    if preview is not None:
+        checks.check_output(preview, checks.PREVIEW_SUFFIXES)
+        named["the preview"] = preview
+    checks.check_distinct(named)
+    checks.check_bake(output)
+
+
+def _refuse_to_replace(output: Path, take_path: Path) -> None:
+    """A name the user did not say must not cost them a file: only an earlier capture's own output is replaced."""
+    if output.exists() and not take_path.exists():
+        raise UserError(f"{output} exists and is from no capture (there is no {take_path}); choose a name with -o")
+
+
+def summarise(take: Take, console: Console, seconds: float) -> dict[str, Any]:
+    """What a take is and what it took, JSON-able. seconds: of the whole work."""
+    return {
+        "frames": len(take.times),
+        "fps": float(take.fps),
+        "persons": [int(person) for person in take.person_ids],
+        "seconds": round(seconds, 3),
+        "stages": {stage: round(taken, 3) for stage, taken in console.seconds.items()},
+        "warnings": [str(warning) for warning in take.metadata.get("warnings") or []],
+    }
+
+
+def describe(summary: dict[str, Any], written: list[str]) -> list[str]:
+    """The summary as lines for a person."""
+    people = len(summary["persons"])
+    stages = ", ".join(f"{stage} {taken:.1f} s" for stage, taken in summary["stages"].items())
+    return [
+        *(f"warning: {warning}" for warning in summary["warnings"]),
+        f"{summary['frames']} frames at {summary['fps']:g} frames/s, {people} {'person' if people == 1 else 'people'}",
+        f"took {summary['seconds']:.1f} s" + (f" ({stages})" if stages else ""),
+        *(f"wrote {path}" for path in written),
+    ]

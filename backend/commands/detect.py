@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`video-mocap detect`: footage to tracked people in 2D."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import checks, options
+
+if TYPE_CHECKING:
+    from .console import Console
+
+HELP = "footage to tracked people in 2D"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("video", type=Path, metavar="VIDEO", help="a video file or a folder of images")
+    options.add_output(parser, "X.keypoints.npz", "default: the video's name, in the current folder")
+    options.add_footage(parser)
+    options.add_running(parser)
+    options.add_json(parser)
+
+
+usage_problem = options.usage_problem
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    video: Path = arguments.video
+    output: Path = arguments.output or Path(f"{video.resolve().stem}.keypoints.npz")
+    checks.check_input(video)
+    checks.check_output(output, checks.ARRAY_SUFFIXES)
+    checks.check_distinct({"VIDEO": video, "the output": output})
+
+    from .. import pipeline
+    from ..keypoints import write_keypoints
+
+    started = time.monotonic()
+    keypoints = pipeline.detect(video, options.capture_options(arguments), console.progress)
+    write_keypoints(output, keypoints)
+    console.close()
+    seconds = time.monotonic() - started
+    people = len(keypoints.person_ids)
+    summary = {
+        "output": str(output),
+        "frames": len(keypoints.times),
+        "fps": float(keypoints.fps),
+        "persons": [int(person) for person in keypoints.person_ids],
+        "seconds": round(seconds, 3),
+    }
+    console.result(
+        summary,
+        [
+            f"{len(keypoints.times)} frames, {people} {'person' if people == 1 else 'people'}, took {seconds:.1f} s",
+            f"wrote {output}",
+        ],
+    )
+    return 0

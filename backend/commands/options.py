@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that several commands share. Every default is None until `commands.settings` has been applied."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..pipeline import CaptureOptions
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def number_in(low: float, high: float, what: str, inclusive: bool = False) -> Callable[[str], float]:
+    """An argparse type: a finite number between `low` and `high` (`inclusive`: `low` itself too)."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (low < value < high or (inclusive and value == low)):
+            raise argparse.ArgumentTypeError(f"{what}, not {text}")
+        return value
+
+    return parse
+
+
+def whole_number(text: str) -> int:
+    """An argparse type: an integer of at least 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"a whole number of at least 1 is needed, not {text}")
+    return value
+
+
+seconds = number_in(0, math.inf, "seconds from the start of the footage are needed", inclusive=True)
+pixels = number_in(0, math.inf, "a positive number of pixels is needed")
+degrees = number_in(0, 180, "an angle between 0 and 180 degrees is needed")
+
+
+def add_output(parser: argparse.ArgumentParser, metavar: str, help_text: str) -> None:
+    parser.add_argument("-o", "--output", type=Path, metavar=metavar, help=help_text)
+
+
+def add_footage(parser: argparse.ArgumentParser) -> None:
+    """Which stretch of the footage, and who in it."""
+    parser.add_argument("--detector", metavar="NAME", help="finds the people in 2D (default: mediapipe)")
+    parser.add_argument("--max-persons", type=whole_number, metavar="N", help="keep at most so many people")
+    parser.add_argument("--start", type=seconds, metavar="SECONDS", help="where in the footage to start")
+    parser.add_argument("--end", type=seconds, metavar="SECONDS", help="where in the footage to end")
+
+
+def add_camera(parser: argparse.ArgumentParser) -> None:
+    """What is known of the lens; guessed from the picture's size without."""
+    lens = parser.add_mutually_exclusive_group()
+    lens.add_argument("--focal-length", type=pixels, metavar="PIXELS", help="focal length of the footage")
+    lens.add_argument("--fov", type=degrees, metavar="DEGREES", help="horizontal field of view of the footage")
+
+
+def add_running(parser: argparse.ArgumentParser) -> None:
+    """Where it runs and what steers it."""
+    parser.add_argument("--device", choices=DEVICES, help="auto takes a GPU where there is one (default: auto)")
+    parser.add_argument(
+        "--settings", type=Path, metavar="FILE.toml", help="options from a file: long names with underscores = value"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", default=None, help="the result as JSON on stdout")
+
+
+def capture_options(arguments: argparse.Namespace) -> CaptureOptions:
+    """The pipeline's options; what was not said keeps the pipeline's own default."""
+    from ..pipeline import CaptureOptions
+
+    names = ("detector", "max_persons", "start", "end", "focal_length", "fov", "device")
+    said = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    return CaptureOptions(**said)
+
+
+def usage_problem(arguments: argparse.Namespace) -> str | None:
+    """What the options contradict each other in, or None."""
+    start, end = getattr(arguments, "start", None), getattr(arguments, "end", None)
+    if end is not None and end <= (start or 0):
+        return f"--end ({end:g}) must lie after --start ({start or 0:g})"
+    return None
