@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The default lifter: a temporal convolutional network (VideoPose3D) on the resampled track of one person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...rigging.joints import mirror_rows
+from .checkpoint import Checkpoint, build_model, load_checkpoint
+from .confidence import output_confidence, select_keypoints
+from .device import pick_device
+from .lifter import Lifted, LifterInfo
+from .network import TemporalModel
+from .normalise import person, screen
+from .resampling import fill_missing, interpolate, lifter_times, resample_track
+
+#: A name in a checkpoint's output that is no joint: the direction of world up.
+UP = "up"
+#: Output frames per run of the network: bounds the memory of a long clip (some 10 MB per 1000 channels and level).
+CHUNK = 1024
+
+#: (track (T, K, 3) pixels, intrinsics (3, 3), image size, fps) to the network's input (T, K, 3) and the rotations
+#: (T, 3, 3) from the network's camera axes to the real ones.
+Normaliser = Callable[[Tensor, Tensor, tuple[int, int], float], tuple[Tensor, Tensor]]
+
+
+def _screen(track: Tensor, intrinsics: Tensor, image_size: tuple[int, int], fps: float) -> tuple[Tensor, Tensor]:
+    del intrinsics, fps
+    identity = torch.eye(3, dtype=track.dtype).expand(len(track), 3, 3)
+    return screen(track, *image_size), identity
+
+
+def _person(track: Tensor, intrinsics: Tensor, image_size: tuple[int, int], fps: float) -> tuple[Tensor, Tensor]:
+    del image_size
+    inputs, to_network = person(track[None], intrinsics[None], fps)
+    return inputs[0], to_network[0].transpose(-1, -2)
+
+
+NORMALISERS: Mapping[str, Normaliser] = {"screen": _screen, "person": _person}
+
+
+class TemporalLifter:
+    """Lifts with the weights of a checkpoint.
+
+    device: "auto", "cpu" or "cuda". flip: average with the lifted mirror image (twice the work, slightly better).
+    chunk: output frames per run of the network; the result does not depend on it.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto", flip: bool = False, chunk: int = CHUNK) -> None:
+        sidecar = checkpoint.sidecar
+        self._device = pick_device(device)
+        self._model = build_model(checkpoint, self._device)
+        self._normalise = NORMALISERS[sidecar.normalisation]
+        self._flip = flip
+        self._chunk = chunk
+        self._outputs = sidecar.joints_out
+        self.info = LifterInfo(
+            name="temporal",
+            weights=f"{sidecar.name} {sidecar.version}",
+            sha256=checkpoint.sha256,
+            needs=sidecar.joints_in,
+            fps=sidecar.fps,
+            needs_camera=sidecar.normalisation == "person",
+            gives=tuple(name for name in sidecar.joints_out if name != UP),
+            gives_up=UP in sidecar.joints_out,
+            licence=sidecar.licence,
+            acknowledgements=sidecar.acknowledgements,
+            warnings=checkpoint.warnings,
+        )
+
+    @classmethod
+    def from_file(cls, path: str | Path, device: str = "auto", flip: bool = False) -> TemporalLifter:
+        """Open a checkpoint. Raises UserError, in one sentence, if that is not possible."""
+        return cls(load_checkpoint(path), device, flip)
+
+    def lift(
+        self,
+        keypoints: np.ndarray,
+        names: tuple[str, ...],
+        times: np.ndarray,
+        intrinsics: np.ndarray,
+        image_size: tuple[int, int],
+    ) -> Lifted:
+        """See `Lifter.lift`."""
+        info = self.info
+        track, warnings = select_keypoints(keypoints, names, info.needs)
+        times = np.asarray(times, np.float64)
+        track = fill_missing(track, times)
+        confidence = output_confidence(track[..., 2], info.needs, times, info.gives) if len(times) else np.zeros((0, 0))
+        if not confidence.any():
+            return self._nothing(len(times), warnings)
+        grid = lifter_times(times, info.fps)
+        inputs, to_camera = self._normalise(
+            torch.from_numpy(resample_track(track, times, grid)).float(),
+            torch.from_numpy(np.asarray(intrinsics, np.float64)).float(),
+            image_size,
+            info.fps,
+        )
+        output = self._run(inputs).double() @ to_camera.double().transpose(-1, -2)
+        columns = interpolate(output.flatten(1).numpy(), grid, times).reshape(len(times), -1, 3)
+        columns[~confidence.any(axis=1)] = np.nan
+        rows = [self._outputs.index(name) for name in info.gives]
+        joints = columns[:, rows]
+        if "pelvis" in info.gives:
+            joints = joints - joints[:, [info.gives.index("pelvis")]]
+        up = None
+        if info.gives_up:
+            up = columns[:, self._outputs.index(UP)]
+            up = up / np.linalg.norm(up, axis=-1, keepdims=True)
+        return Lifted(info.gives, joints, confidence, up, (*info.warnings, *warnings))
+
+    def _nothing(self, frames: int, warnings: tuple[str, ...]) -> Lifted:
+        joints = len(self.info.gives)
+        up = np.full((frames, 3), np.nan) if self.info.gives_up else None
+        return Lifted(self.info.gives, np.full((frames, joints, 3), np.nan), np.zeros((frames, joints)), up, warnings)
+
+    def _run(self, inputs: Tensor) -> Tensor:
+        """Normalised (T, K, 3) to the network's output (T, J, 3), on the CPU."""
+        x = inputs[..., : self._model.architecture.features]
+        out = run_in_chunks(self._model, x, self._chunk, self._device)
+        if not self._flip:
+            return out
+        mirrored = x[:, torch.from_numpy(mirror_rows(self.info.needs))].clone()
+        mirrored[..., 0] *= -1
+        other = run_in_chunks(self._model, mirrored, self._chunk, self._device)
+        other = other[:, torch.from_numpy(mirror_rows(self._outputs))]
+        other[..., 0] *= -1
+        return (out + other) / 2
+
+
+@torch.no_grad()
+def run_in_chunks(model: TemporalModel, inputs: Tensor, chunk: int, device: torch.device) -> Tensor:
+    """One output frame per input frame: (T, K, features) to (T, J, 3), the same for every chunk size.
+
+    The ends are padded with copies of the first and last frame (zeros would be points in the middle of the picture).
+    """
+    left, right = model.architecture.padding
+    padded = torch.cat([inputs[:1].expand(left, -1, -1), inputs, inputs[-1:].expand(right, -1, -1)])
+    outputs = []
+    for start in range(0, len(inputs), chunk):
+        window = padded[start : min(start + chunk, len(inputs)) + left + right]
+        outputs.append(model(window[None].to(device))[0].cpu())
+    return torch.cat(outputs)
