@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The person that the refinement keeps constant: bone lengths, and which keypoints say where which joint is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...rigging.joints import TAKE
+
+#: Distances that no movement changes although no bone joins the two: hips, head, foot. (take rows)
+_STRUTS = tuple(
+    (TAKE.index(a), TAKE.index(b))
+    for a, b in (
+        ("left_hip", "right_hip"),
+        ("left_ear", "right_ear"),
+        ("nose", "left_ear"),
+        ("nose", "right_ear"),
+        ("left_heel", "left_toe"),
+        ("right_heel", "right_toe"),
+        ("neck", "left_ear"),
+        ("neck", "right_ear"),
+    )
+)
+
+#: How far a detector's point may lie from the joint centre, in multiples of its usual error: hips are labelled on the
+#: clothes, ears and nose are in a hurry, hands and feet mean slightly different points to every detector.
+_LOOSE = {"hip": 2.0, "ear": 1.5, "heel": 1.5, "toe": 1.5, "hand": 2.0, "nose": 1.5, "shoulder": 1.3}
+
+
+@dataclass(frozen=True)
+class Links:
+    """Pairs of take joints with a constant distance.
+
+    first, second: (L,) rows (a bone's parent and child, or the ends of a strut). length: (L,) metres.
+    stiffness: (L,) factor on the weight.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    length: np.ndarray
+    stiffness: np.ndarray
+
+    @property
+    def bones(self) -> slice:
+        """The links that are bones; the rest are struts."""
+        return slice(0, len(TAKE.bones))
+
+
+def measure_links(joints: np.ndarray, weights: np.ndarray) -> Links:
+    """The person's lengths from lifted joints: weighted medians over the clip, left and right averaged.
+
+    joints: (F, 26, 3) metres, any frame. weights: (F, 26), 0 where a joint is not to be believed or missing.
+    Raises ValueError if a length was never seen.
+    """
+    pairs = np.array(TAKE.bones + _STRUTS)
+    first, second = pairs[:, 0], pairs[:, 1]
+    distance = np.linalg.norm(joints[:, second] - joints[:, first], axis=-1)
+    weight = np.where(np.isfinite(distance), np.minimum(weights[:, first], weights[:, second]), 0.0)
+    length = np.array([_weighted_median(distance[:, i], weight[:, i]) for i in range(len(pairs))])
+    row = {frozenset(pair): i for i, pair in enumerate(pairs.tolist())}
+    other = [row[frozenset(TAKE.mirror[pair].tolist())] for pair in pairs]
+    length = 0.5 * (length + length[other])
+    stiffness = np.ones(len(pairs))
+    stiffness[len(TAKE.bones) :] = 0.3
+    return Links(first, second, length, stiffness)
+
+
+def keypoint_rows(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which keypoints are seen joints: (M,) keypoint rows, (M,) take rows and (M,) looseness (1 = usual error)."""
+    shared = [name for name in names if name in TAKE]
+    looseness = [_LOOSE.get(name.removeprefix("left_").removeprefix("right_"), 1.0) for name in shared]
+    return (
+        np.array([names.index(name) for name in shared], dtype=np.int64),
+        np.array([TAKE.index(name) for name in shared], dtype=np.int64),
+        np.array(looseness),
+    )
+
+
+def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    keep = weights > 0
+    if not keep.any():
+        raise ValueError("no frame shows this bone")
+    values, weights = values[keep], weights[keep]
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, 0.5 * total[-1])])

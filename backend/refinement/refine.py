@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put the lifted pose on the picture: robust reprojection over the whole clip, constant bones, smooth in time.
+
+The energy of one person, over positions X (F, 26, 3) in camera axes (metres):
+
+    sum c rho(|pi(X) - x| / sigma)            reprojection, Geman-McClure
+  + |(X_child - X_parent) - l d|^2            the lifter's directions d with the person's own lengths l
+  + (|X_child - X_parent| - l)^2              constant bones
+  + (depth of the pelvis - depth of the linear root)^2
+  + |acceleration|^2                          stronger along the line of sight, which the picture does not show
+  + p |X_foot(t + 1) - X_foot(t)|^2           feet that stand, stand still
+
+It is minimised by reweighted least squares (each round a banded linear system, see banded.py), in windows that overlap,
+so that memory does not grow with the clip. What a single view cannot see (depth along a ray, overall size) comes from
+the lifter and the bone lengths: a small reprojection error is no measure of accuracy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...rigging.joints import TAKE
+from .banded import NormalEquations
+from .body import Links, keypoint_rows
+
+_FEET = np.array([TAKE.index(name) for name in ("left_heel", "left_toe", "right_heel", "right_toe")])
+_PELVIS, _HIPS = TAKE.index("pelvis"), (TAKE.index("left_hip"), TAKE.index("right_hip"))
+
+
+@dataclass(frozen=True)
+class Options:
+    """Standard deviations that the terms are divided by.
+
+    pixels: of a keypoint, as a fraction of the person's size in the picture. direction, length, contact: metres.
+    acceleration, ray_acceleration, root_ray_acceleration: m/s^2 across and along the line of sight, and for the
+    pelvis along it. root_depth: of the linear root, as a fraction of the distance; without it, errors of the lifted
+    directions, which all shorten a bone in the picture, would pull the person towards the camera. outlier: reprojection error, in standard deviations, beyond which a keypoint loses its pull.
+    rounds: of reweighting. window, overlap: frames solved at once, and shared by neighbouring windows.
+    """
+
+    pixels: float = 0.010
+    direction: float = 0.04
+    length: float = 0.002
+    contact: float = 0.002
+    acceleration: float = 12.0
+    ray_acceleration: float = 5.0
+    root_ray_acceleration: float = 1.5
+    root_depth: float = 0.02
+    outlier: float = 3.0
+    rounds: int = 5
+    window: int = 240
+    overlap: int = 40
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What holds one uninterrupted stretch of one person's motion.
+
+    times: (F,) seconds. keypoints: (F, K, 3) pixels and confidence. names: (K,). intrinsics: (3, 3).
+    lifted: (F, 26, 3) root-relative, camera axes, metres. trust: (F, 26) 0..1 of the lifted joints.
+    links: the person's lengths. contacts: (F, 4) probability that heels and toes stand, or None.
+    """
+
+    times: np.ndarray
+    keypoints: np.ndarray
+    names: tuple[str, ...]
+    intrinsics: np.ndarray
+    lifted: np.ndarray
+    trust: np.ndarray
+    links: Links
+    contacts: np.ndarray | None = None
+
+    def part(self, rows: slice) -> Evidence:
+        """The same for some of the frames."""
+        contacts = None if self.contacts is None else self.contacts[rows]
+        return Evidence(
+            self.times[rows],
+            self.keypoints[rows],
+            self.names,
+            self.intrinsics,
+            self.lifted[rows],
+            self.trust[rows],
+            self.links,
+            contacts,
+        )
+
+
+def refine(evidence: Evidence, start: np.ndarray, options: Options | None = None) -> np.ndarray:
+    """Positions (F, 26, 3), metres in camera axes.
+
+    start: (F, 26, 3) first guess in camera axes, finite, in front of the camera.
+    """
+    options = options or Options()
+    frames = len(start)
+    result = start.astype(np.float64).copy()
+    first = 0
+    while True:
+        last = min(first + options.window, frames)
+        if frames - last < options.overlap:
+            last = frames
+        pinned = 0 if first == 0 else options.overlap // 2
+        rows = slice(first, last)
+        result[rows] = _solve_window(evidence.part(rows), result[rows], start[rows, _PELVIS], pinned, options)
+        if last == frames:
+            return result
+        first = last - options.overlap
+
+
+def _solve_window(evidence: Evidence, start: np.ndarray, root: np.ndarray, pinned: int, options: Options) -> np.ndarray:
+    x = start
+    for _ in range(options.rounds):
+        equations = NormalEquations(len(x), len(TAKE))
+        _reprojection(equations, evidence, x, options)
+        _bones(equations, evidence, x, options)
+        _smoothness(equations, evidence, x, options)
+        _root_depth(equations, root, options)
+        if evidence.contacts is not None:
+            _contacts(equations, evidence.contacts, options)
+        if pinned:
+            hold = np.zeros((len(x), len(TAKE), 1, 1))
+            hold[:pinned] = 1e8
+            matrix = hold * np.eye(3)
+            equations.points(np.arange(len(TAKE)), matrix, (matrix @ start[..., None])[..., 0])
+        x = equations.solve()
+    return x
+
+
+def _reprojection(equations: NormalEquations, evidence: Evidence, x: np.ndarray, options: Options) -> None:
+    """Rows (f X - (x - c) Z) / Z0: linear in the position, equal to the error in pixels at the current depth Z0."""
+    rows, joints, looseness = keypoint_rows(evidence.names)
+    points = evidence.keypoints[:, rows].astype(np.float64)
+    depth = np.maximum(x[:, joints, 2], 0.1)
+    confidence = np.where(np.isfinite(points).all(-1), points[..., 2], 0.0)
+    pixel = np.where(confidence[..., None] > 0, points[..., :2], 0.0)
+    focal = np.array([evidence.intrinsics[0, 0], evidence.intrinsics[1, 1]])
+    offset = pixel - evidence.intrinsics[:2, 2]
+    size = focal.mean() * evidence.links.length[evidence.links.bones].sum() * 0.25 / np.maximum(x[:, _PELVIS, 2], 0.1)
+    sigma = np.maximum(options.pixels * size, 0.5)[:, None] * looseness
+    a = np.zeros((*depth.shape, 2, 3))
+    a[..., 0, 0], a[..., 1, 1] = focal[0], focal[1]
+    a[..., 2] = -offset
+    a /= (depth * sigma)[..., None, None]
+    error = np.linalg.norm((a @ x[:, joints][..., None])[..., 0], axis=-1)
+    weight = confidence**2 / (1 + (error / options.outlier) ** 2) ** 2
+    equations.points(joints, a.swapaxes(-1, -2) @ (weight[..., None, None] * a))
+
+
+def _bones(equations: NormalEquations, evidence: Evidence, x: np.ndarray, options: Options) -> None:
+    links = evidence.links
+    a, b = links.first, links.second
+    lifted = evidence.lifted[:, b] - evidence.lifted[:, a]
+    trust = np.minimum(evidence.trust[:, a], evidence.trust[:, b])
+    wanted = lifted / np.maximum(np.linalg.norm(lifted, axis=-1, keepdims=True), 1e-9) * links.length[:, None]
+    now = x[:, b] - x[:, a]
+    unit = now / np.maximum(np.linalg.norm(now, axis=-1, keepdims=True), 1e-9)
+    along = (links.stiffness / options.length**2)[None, :, None]
+    # A short bone's direction matters as much as a long one's: the deviation allowed is an angle for long bones and
+    # a distance for short ones.
+    across = (trust / options.direction**2)[..., None]
+    matrix = across[..., None] * np.eye(3) + along[..., None] * unit[..., :, None] * unit[..., None, :]
+    equations.differences(a, b, matrix, across * wanted + along * links.length[:, None] * unit)
+    equations.combination((_PELVIS, *_HIPS), (1.0, -0.5, -0.5), 1 / options.length**2)
+
+
+def _root_depth(equations: NormalEquations, root: np.ndarray, options: Options) -> None:
+    distance = np.linalg.norm(root, axis=-1, keepdims=True)
+    ray = root / distance
+    matrix = ray[:, :, None] * ray[:, None, :] / (options.root_depth * distance[..., None]) ** 2
+    equations.points(np.array([_PELVIS]), matrix[:, None], (matrix @ root[..., None])[:, None, :, 0])
+
+
+def _smoothness(equations: NormalEquations, evidence: Evidence, x: np.ndarray, options: Options) -> None:
+    if len(x) < 3:
+        return
+    before, after = np.diff(evidence.times)[:-1], np.diff(evidence.times)[1:]
+    # Second derivative of the parabola through three unevenly spaced frames.
+    factors = np.stack(
+        [2 / (before * (before + after)), -2 / (before * after), 2 / (after * (before + after))], axis=-1
+    )
+    # Independent of the frame rate: the sum over frames stands for an integral over time at 30 Hz.
+    share = 30.0 * 0.5 * (before + after)
+    ray = x[1:-1] / np.maximum(np.linalg.norm(x[1:-1], axis=-1, keepdims=True), 1e-9)
+    across = np.full(len(TAKE), 1 / options.acceleration**2)
+    along = np.full(len(TAKE), 1 / options.ray_acceleration**2)
+    along[_PELVIS] = 1 / options.root_ray_acceleration**2
+    matrix = across[:, None, None] * np.eye(3) + (along - across)[:, None, None] * ray[..., :, None] * ray[..., None, :]
+    equations.bends(factors, share[:, None, None, None] * matrix)
+
+
+def _contacts(equations: NormalEquations, contacts: np.ndarray, options: Options) -> None:
+    standing = np.minimum(contacts[1:], contacts[:-1])
+    weight = np.zeros((len(contacts) - 1, len(TAKE), 1, 1))
+    weight[:, _FEET, 0, 0] = standing**2 / options.contact**2
+    equations.steps(weight * np.eye(3))
