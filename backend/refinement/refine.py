@@ -35,8 +35,10 @@ class Options:
 
     pixels: of a keypoint, as a fraction of the person's size in the picture. direction, length, contact: metres.
     acceleration, ray_acceleration, root_ray_acceleration: m/s^2 across and along the line of sight, and for the
-    pelvis along it. root_depth: of the linear root, as a fraction of the distance; without it, errors of the lifted
-    directions, which all shorten a bone in the picture, would pull the person towards the camera. outlier: reprojection error, in standard deviations, beyond which a keypoint loses its pull.
+    pelvis along it.
+    root_depth: of the linear root, as a fraction of the distance; without it, errors of the lifted directions, which
+    all shorten a bone in the picture, would pull the person towards the camera.
+    outlier: reprojection error, in standard deviations, beyond which a keypoint loses its pull.
     rounds: of reweighting. window, overlap: frames solved at once, and shared by neighbouring windows.
     """
 
