@@ -122,6 +122,8 @@ def _decoded(stream: VideoStream, packet: Packet | None, damage: Damage) -> Iter
         damage.lost += packet is not None
         return
     for frame in frames:
+        if frame.time_base is None and stream.time_base is not None:
+            frame.time_base = stream.time_base  # PyAV leaves it out when it empties the decoder
         damage.frames += 1
         damage.partial += frame.is_corrupt
         yield frame
