@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every detector gives and takes, and the table of detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import UserError
+
+#: Area of a person as a fraction of the area of the box around their keypoints (COCO's mean).
+BOX_FILL = 0.53
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Keypoint candidates of one frame, N of them, in no particular order.
+
+    positions: (N, 2) float32 pixels, origin at the top-left corner of the top-left pixel; may lie outside the picture.
+    confidence: (N,) float32, 0..1. kinds: (N,) int, rows of the detector's `names`.
+    instances: (N,) int, which detection a candidate came from; -1 where the detector works bottom-up and cannot say.
+    scales: (N,) float32 pixels, square root of the area of the person a candidate belongs to.
+    Raises ValueError if the arrays do not fit together.
+    """
+
+    positions: np.ndarray
+    confidence: np.ndarray
+    kinds: np.ndarray
+    instances: np.ndarray
+    scales: np.ndarray
+
+    def __post_init__(self) -> None:
+        count = len(self.positions)
+        shapes = [np.shape(a) for a in (self.confidence, self.kinds, self.instances, self.scales)]
+        if np.shape(self.positions) != (count, 2) or any(shape != (count,) for shape in shapes):
+            raise ValueError(f"candidates of different number: positions {np.shape(self.positions)}, {shapes}")
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+class Detector(Protocol):
+    """A detector of keypoints.
+
+    names: (K,) what the kinds of its candidates mean, names as in `rigging.joints`.
+    source: JSON-able: name, version, licence, weights sha256.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def source(self) -> dict[str, object]: ...
+
+    def detect(self, image: np.ndarray, time_s: float) -> Candidates:
+        """Candidates of `image`, (H, W, 3) uint8 RGB, shown at `time_s` seconds.
+
+        Frames of one clip come in order; a detector may look first where people were in the frame before.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what the detector holds."""
+        ...
+
+
+def candidates_from_instances(people: np.ndarray) -> Candidates:
+    """Candidates of M detections, each a whole person.
+
+    people: (M, K, 3) x, y in pixels and confidence; missing is NaN, NaN, 0. Kinds are the rows of K, instances 0..M-1.
+    """
+    count, kinds = people.shape[:2]
+    seen = (people[..., 2] > 0) & np.isfinite(people[..., :2]).all(-1)
+    instance, kind = np.nonzero(seen)
+    scale = person_scales(people) if count else np.zeros(0)
+    return Candidates(
+        positions=people[instance, kind, :2].astype(np.float32).reshape(-1, 2),
+        confidence=people[instance, kind, 2].astype(np.float32),
+        kinds=kind.astype(np.int64) if kinds else np.zeros(0, np.int64),
+        instances=instance.astype(np.int64),
+        scales=scale[instance].astype(np.float32),
+    )
+
+
+def person_boxes(people: np.ndarray, least: float = 0.1) -> np.ndarray:
+    """(..., 4) box x0, y0, x1, y1 in pixels around the keypoints of (..., K, 3) people; NaN where none is seen.
+
+    least: confidence from which a point counts; people without such a point are boxed by all they have.
+    """
+    confidence = people[..., 2]
+    good = confidence >= np.minimum(least, confidence.max(-1, keepdims=True, initial=0))
+    good = (good & (confidence > 0))[..., None]
+    low = np.where(good, people[..., :2], np.inf).min(-2)
+    high = np.where(good, people[..., :2], -np.inf).max(-2)
+    box = np.concatenate([low, high], -1)
+    return np.where(np.isfinite(box), box, np.nan)
+
+
+def person_scales(people: np.ndarray) -> np.ndarray:
+    """(...) square root of the area in pixels of (..., K, 3) people: OKS's s. NaN where no keypoint is seen.
+
+    The area is `BOX_FILL` of the box of the keypoints, whose short side is taken as at least 0.4 of its long side: the
+    keypoints of a person who stands upright lie on a line, the person does not.
+    """
+    box = person_boxes(people)
+    sides = np.maximum(box[..., 2:] - box[..., :2], 1.0)
+    long = sides.max(-1)
+    return np.sqrt(BOX_FILL * long * np.maximum(sides.min(-1), 0.4 * long))
+
+
+@dataclass(frozen=True)
+class DetectorEntry:
+    """A row of the table of detectors.
+
+    module: the module of this package that has `create(max_persons: int) -> Detector`, imported only on use.
+    needs: distributions to install, in words. licence: of the weights.
+    """
+
+    module: str
+    needs: str
+    licence: str
+
+
+#: A new detector is one file of this package and one line here.
+DETECTORS: dict[str, DetectorEntry] = {
+    "mediapipe": DetectorEntry("mediapipe", "mediapipe 0.10.21, which carries its weights", "Apache-2.0"),
+}
+
+
+def create_detector(name: str, max_persons: int) -> Detector:
+    """The detector called `name` for at most `max_persons` people.
+
+    Raises UserError if there is none of that name or what it needs is not installed.
+    """
+    entry = DETECTORS.get(name)
+    if entry is None:
+        raise UserError(f"there is no detector {name!r}; choose one of: {', '.join(DETECTORS)}")
+    try:
+        create: Callable[[int], Detector] = import_module(f".{entry.module}", __package__).create
+        return create(max_persons)
+    except ImportError as error:
+        raise UserError(f"the detector {name} needs {entry.needs}, which is not installed ({error})") from None
+
+
+def rows_of(names: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
+    """(len(wanted),) int: the row of each wanted name in `names`, -1 where it has none."""
+    rows = {name: row for row, name in reversed(list(enumerate(names)))}
+    return np.array([rows.get(name, -1) for name in wanted], dtype=np.int64)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""MediaPipe's pose landmarker for several people, put together from the two networks that its wheel carries.
+
+A `.task` bundle is a stored zip of the person finder and the landmark network, the latter with metadata that say how
+to normalise its input. It is built in memory in 0.2 s: there is no cache that could go stale or a disk that could fill.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mediapipe
+import numpy as np
+
+from ..errors import UserError
+
+FINDER = "modules/pose_detection/pose_detection.tflite"
+LANDMARKS = "modules/pose_landmark/pose_landmark_full.tflite"
+
+
+def read_networks() -> tuple[bytes, bytes]:
+    """The person finder and the landmark network out of the installed wheel (Apache-2.0).
+
+    Raises UserError if this mediapipe does not carry them.
+    """
+    root = Path(mediapipe.__file__).parent
+    try:
+        return (root / FINDER).read_bytes(), (root / LANDMARKS).read_bytes()
+    except OSError:
+        version = getattr(mediapipe, "__version__", "of unknown version")
+        raise UserError(f"mediapipe {version} does not carry its pose networks; install mediapipe 0.10.21") from None
+
+
+def weights_hash(networks: tuple[bytes, bytes]) -> str:
+    """SHA-256 of both networks, one after the other."""
+    return hashlib.sha256(networks[0] + networks[1]).hexdigest()
+
+
+def build_bundle(networks: tuple[bytes, bytes]) -> bytes:
+    """The `.task` bundle of the two networks. The landmark network takes pixels / 255 (mean 0, deviation 255)."""
+    from mediapipe.tasks.python.metadata.metadata_writers.metadata_writer import MetadataWriter
+
+    finder, landmarks = networks
+    writer = MetadataWriter.create(bytearray(landmarks))
+    writer.add_image_input([0.0], [255.0])
+    described, _ = writer.populate()
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as bundle:
+        bundle.writestr("pose_detector.tflite", finder)
+        bundle.writestr("pose_landmarks_detector.tflite", bytes(described))
+    return file.getvalue()
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Send what native code writes to file descriptor 2 nowhere, for as long as the block runs.
+
+    MediaPipe greets with half a dozen lines about its delegates, which no setting of its own turns off.
+    """
+    try:
+        sys.stderr.flush()
+        kept = os.dup(2)
+    except (OSError, AttributeError, ValueError):  # there may be no stderr at all, as in Blender on Windows
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
+
+
+class Landmarker:
+    """One instance of MediaPipe's landmarker for still pictures: without a memory, so the same picture always gives
+    the same people. Not to be used from two threads at once."""
+
+    def __init__(self, bundle: bytes, max_persons: int, threshold: float) -> None:
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        options = vision.PoseLandmarkerOptions(
+            base_options=BaseOptions(model_asset_buffer=bundle),
+            running_mode=vision.RunningMode.IMAGE,
+            num_poses=max_persons,
+            min_pose_detection_confidence=threshold,
+            min_pose_presence_confidence=threshold,
+        )
+        self._landmarker: Any = vision.PoseLandmarker.create_from_options(options)
+        self(np.zeros((48, 64, 3), np.uint8))  # loads lazily, and says so on stderr
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """(M, 33, 4): x, y as fractions of width and height, visibility, presence, of the people in an RGB picture."""
+        picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=image)
+        people = self._landmarker.detect(picture).pose_landmarks
+        rows = [[(p.x, p.y, p.visibility, p.presence) for p in person] for person in people]
+        return np.array(rows, np.float64).reshape(-1, 33, 4)
+
+    def close(self) -> None:
+        """Release the graph."""
+        self._landmarker.close()

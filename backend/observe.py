@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Footage to tracked people in 2D: detection, grouping and tracking, one frame after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..rigging.joints import KEYPOINTS
+from .detection.base import Detector, rows_of
+from .detection.convert import joint_set_of
+from .errors import Cancelled, UserError
+from .footage import FootageInfo, Frame
+from .grouping.people import group_people
+from .keypoints import Keypoints
+from .progress import Progress, Step
+from .tracking.sides import correct_sides
+from .tracking.tracker import Tracker, Tracks
+
+STAGE = "detection"
+
+#: People to look for when the user does not say: everybody, up to what still runs in reasonable time.
+MOST_PERSONS = 8
+
+
+def observe(
+    frames: Iterable[Frame],
+    info: FootageInfo,
+    detector: Detector,
+    max_persons: int | None = None,
+    progress: Progress | None = None,
+) -> Keypoints:
+    """The people in footage, tracked, on the `KEYPOINTS` set.
+
+    frames: in order; held one at a time. max_persons: keep the most prominent people only (frames x confidence x size);
+    None keeps all. A person counts who is seen in at least 5 frames, or in half of the frames of shorter footage.
+    Raises UserError if there is no frame or no person, Cancelled if progress says so.
+    """
+    progress = progress or Progress()
+    joints = joint_set_of(detector.names)
+    rows, back = rows_of(detector.names, KEYPOINTS.names), rows_of(KEYPOINTS.names, detector.names)
+    tracker = Tracker(KEYPOINTS.names, max_persons)
+    total = info.expected_frames
+    done, seen = 0, 0
+    for frame in frames:
+        if progress.cancelled():
+            raise Cancelled("detection was stopped")
+        candidates = detector.detect(frame.image, frame.time)
+        people = group_people(candidates, joints, _reordered(tracker.current, back))
+        tracker.update(_reordered(people, rows), frame.time)
+        done, seen = done + 1, seen + bool(len(people))
+        progress.report(Step(STAGE, done, max(total, done) if total is not None else None))
+    tracks = tracker.finish()
+    _check(tracks, seen, info)
+    mirror = KEYPOINTS.mirror
+    corrected = [correct_sides(person, tracks.times, mirror, KEYPOINTS.names)[0] for person in tracks.keypoints]
+    return Keypoints(
+        fps=info.fps,
+        times=tracks.times,
+        image_size=(info.width, info.height),
+        keypoint_names=KEYPOINTS.names,
+        person_ids=tracks.person_ids,
+        keypoints=np.stack(corrected),
+        source=dict(detector.source),
+    )
+
+
+def _check(tracks: Tracks, seen: int, info: FootageInfo) -> None:
+    """Raise UserError if there is nothing to go on with."""
+    if not len(tracks.times):
+        raise UserError(f"{info.path} has no frames to look at")
+    if not seen:
+        raise UserError(f"no person was found in {info.path}")
+    if not len(tracks.person_ids):
+        raise UserError(
+            f"no person was seen long enough in {info.path}: somebody in {seen} of {len(tracks.times)} frames, "
+            "but at least 5 frames of one person are needed"
+        )
+
+
+def _reordered(people: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(M, K', 3) people with their keypoints in another order; rows of -1 are missing."""
+    out = people[:, rows].astype(np.float64)
+    out[:, rows < 0] = (np.nan, np.nan, 0)
+    return out
