@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A skeleton as a Blender armature."""
+
+from __future__ import annotations
+
+import bpy
+from mathutils import Vector
+
+from ..skeleton import Skeleton
+
+
+def build_armature(skeleton: Skeleton, name: str, collection: bpy.types.Collection) -> bpy.types.Object:
+    """A new armature object at the origin whose rest pose is the skeleton's.
+
+    Roll: a bone's local x is its hinge and points as in `rigging.rotations`, so that turning a knee or an elbow about
+    its x bends it. Every pose bone is in quaternion mode. The object is linked to `collection`, which must be in the
+    current view layer; it becomes the active object.
+    """
+    data = bpy.data.armatures.new(name)
+    data.display_type = "OCTAHEDRAL"
+    rig = bpy.data.objects.new(name, data)
+    rig.show_in_front = True
+    collection.objects.link(rig)
+    view_layer = bpy.context.view_layer
+    view_layer.update()
+    view_layer.objects.active = rig
+    bpy.ops.object.mode_set(mode="EDIT")
+    try:
+        _add_bones(data, skeleton)
+    finally:
+        bpy.ops.object.mode_set(mode="OBJECT")
+    for bone in rig.pose.bones:
+        bone.rotation_mode = "QUATERNION"
+    _group_bones(data)
+    return rig
+
+
+def _add_bones(data: bpy.types.Armature, skeleton: Skeleton) -> None:
+    for row, name in enumerate(skeleton.names):
+        bone = data.edit_bones.new(name)
+        bone.head = Vector(skeleton.heads[row])
+        bone.tail = Vector(skeleton.tails[row])
+        bone.align_roll(Vector(skeleton.frames[row, :, 2]))
+        parent = skeleton.parents[row]
+        if parent >= 0:
+            bone.parent = data.edit_bones[skeleton.names[parent]]
+            bone.use_connect = (bone.parent.tail - bone.head).length < 1e-5
+
+
+def _group_bones(data: bpy.types.Armature) -> None:
+    """Put the bones into bone collections by limb."""
+    for bone in data.bones:
+        kind, _, side = bone.name.partition(".")
+        if not side:
+            group = "Torso"
+        elif kind in ("thigh", "shin", "foot", "toe"):
+            group = f"Leg.{side}"
+        else:
+            group = f"Arm.{side}"
+        (data.collections.get(group) or data.collections.new(group)).assign(bone)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A take file -> .blend or .fbx, in a process of its own: `python -m video_mocap.rigging.blender.bake JOB.json`.
+
+The job is a JSON object: `take` (path), `output` (path, suffix .blend or .fbx), `name` of the take, `folder` in which
+the .blend will finally lie (for relative paths), `footage` (path or null), `person` (id or null for everybody). Exit
+status 0, or 1 with one sentence on stderr after "error: ".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..solve import solve
+from ..take import Take, read_take
+from .scene import build_scene
+
+
+def bake(job: dict[str, Any]) -> None:
+    """Do one job. Raises ValueError or OSError, in one sentence, for what the user can mend."""
+    take = read_take(job["take"])
+    output = Path(job["output"])
+    people = [int(job["person"])] if job.get("person") is not None else seen_people(take)
+    if not people:
+        raise ValueError("the take has nobody in it")
+    motions = [solve(take, person) for person in people]
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    footage = Path(job["footage"]).resolve() if job.get("footage") else None
+    build_scene(take, motions, job["name"], footage if output.suffix == ".blend" else None)
+    if output.suffix == ".fbx":
+        _export_fbx(output)
+    else:
+        _save_blend(output, Path(job["folder"]).resolve())
+
+
+def seen_people(take: Take) -> list[int]:
+    """Ids of the people whose pelvis is known in at least one frame."""
+    if "pelvis" not in take.joint_names:
+        return []
+    seen = (take.joints_confidence[:, :, take.joint_names.index("pelvis")] > 0).any(1)
+    return [int(person) for person, found in zip(take.person_ids, seen, strict=True) if found]
+
+
+def _save_blend(output: Path, folder: Path) -> None:
+    for clip in bpy.data.movieclips:
+        try:
+            relative = os.path.relpath(bpy.path.abspath(clip.filepath), folder)
+        except ValueError:
+            # Another drive on Windows: only an absolute path leads there.
+            continue
+        clip.filepath = "//" + relative.replace(os.sep, "/")
+    # Otherwise Blender keeps what was at this path as a .blend1 beside it.
+    bpy.context.preferences.filepaths.save_version = 0
+    bpy.ops.wm.save_as_mainfile(filepath=str(output), compress=True, relative_remap=False, check_existing=False)
+
+
+def _export_fbx(output: Path) -> None:
+    bpy.ops.export_scene.fbx(
+        filepath=str(output),
+        object_types={"ARMATURE", "MESH"},
+        add_leaf_bones=False,
+        bake_anim_use_all_actions=False,
+        bake_anim_use_nla_strips=False,
+        bake_anim_simplify_factor=0.0,
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Run the job in the file named by the only argument; the exit status."""
+    try:
+        bake(json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
+    except (ValueError, OSError, RuntimeError) as error:
+        traceback.print_exc()
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        status = main(sys.argv[1:])
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The bpy module can hang for ever at a normal end of the process.
+    os._exit(status)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The footage's camera in Blender, with the footage behind the scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from .. import quaternions
+from ..take import Take
+from .action import new_action, scene_frames, write_curves
+
+_SENSOR_WIDTH = 36.0
+
+
+def set_resolution(scene: bpy.types.Scene, take: Take) -> None:
+    """Make the render the size of the footage; different focal lengths along x and y become the pixel aspect."""
+    render = scene.render
+    render.resolution_x, render.resolution_y = (int(size) for size in take.image_size)
+    render.resolution_percentage = 100
+    aspect = float(take.intrinsics[0, 0] / take.intrinsics[1, 1])
+    render.pixel_aspect_x, render.pixel_aspect_y = max(1.0, 1 / aspect), max(1.0, aspect)
+
+
+def build_camera(take: Take, name: str, collection: bpy.types.Collection, fps: float) -> bpy.types.Object:
+    """A camera object that sees the world as the footage's camera did.
+
+    Pixels have their origin at the top-left corner of the top-left pixel. A principal point off the middle becomes the
+    lens shift, in widths of the image whatever its shape, because the fit is HORIZONTAL. A moving camera is keyed.
+    """
+    width, height = (float(size) for size in take.image_size)
+    k = take.intrinsics
+    data = bpy.data.cameras.new(name)
+    data.sensor_fit = "HORIZONTAL"
+    data.sensor_width = _SENSOR_WIDTH
+    data.lens = float(k[0, 0]) * _SENSOR_WIDTH / width
+    data.shift_x = (width / 2 - float(k[0, 2])) / width
+    data.shift_y = (float(k[1, 2]) - height / 2) * float(k[0, 0] / k[1, 1]) / width
+    data.clip_start, data.clip_end = 0.01, 1000.0
+    data.display_size = 0.3
+    data.show_passepartout = True
+    camera = bpy.data.objects.new(name, data)
+    collection.objects.link(camera)
+    bpy.context.view_layer.update()
+
+    # OpenCV's axes look along +z with y down, Blender's along -z with y up.
+    poses = np.linalg.inv(take.world_to_camera) @ np.diag([1.0, -1, -1, 1])
+    camera.rotation_mode = "QUATERNION"
+    camera.matrix_world = Matrix(poses[0].tolist())
+    if len(poses) > 1:
+        frames = scene_frames(take.times, fps)
+        holder = new_action(camera, name)
+        write_curves(holder, "location", frames, poses[:, :3, 3], "Camera")
+        turns = quaternions.continuous(quaternions.from_matrix(poses[:, :3, :3]))
+        write_curves(holder, "rotation_quaternion", frames, turns, "Camera")
+    return camera
+
+
+def show_footage(camera: bpy.types.Object, footage: Path) -> None:
+    """Put the footage behind the scene in the camera's view: its first frame on frame 1.
+
+    footage: a video, or a folder of numbered images. Raises ValueError, in one sentence, if Blender cannot load it.
+    """
+    path = footage
+    if footage.is_dir():
+        images = sorted(file for file in footage.iterdir() if file.suffix.lower() in bpy.path.extensions_image)
+        if not images:
+            raise ValueError(f"there is no image in {footage}")
+        path = images[0]
+    try:
+        clip = bpy.data.movieclips.load(str(path))
+    except RuntimeError as error:
+        raise ValueError(f"Blender cannot read {path}: {error}") from None
+    clip.frame_start = 1
+    background = camera.data.background_images.new()
+    background.source = "MOVIE_CLIP"
+    background.use_camera_clip = False
+    background.clip = clip
+    # Image and camera frame are the same rectangle by construction, whatever shape the footage says its pixels have.
+    background.frame_method = "STRETCH"
+    background.display_depth = "BACK"
+    background.alpha = 1.0
+    camera.data.show_background_images = True
