@@ -42,10 +42,12 @@ def usage_problem(arguments: argparse.Namespace) -> str | None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Check everything that can be checked at once, then capture, write the take, bake and draw the preview."""
     video: Path = arguments.video or arguments.default_video
-    output: Path = arguments.output or Path(f"{video.resolve().stem}.blend")
+    checks.check_input(video)
+    output: Path = arguments.output or Path(f"{options.footage_name(video)}.blend")
+    checks.check_output(output, checks.BAKE_SUFFIXES)
     take_path: Path = arguments.take or output.with_suffix(".take.npz")
     preview: Path | None = arguments.preview
-    _check(video, output, take_path, preview)
+    _check_together(video, output, take_path, preview)
     if arguments.output is None:
         _refuse_to_replace(output, take_path)
     if arguments.video is None:
@@ -56,7 +58,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     started = time.monotonic()
     take = pipeline.capture(video, options.capture_options(arguments), console.progress)
     pipeline.write_take(take_path, take)
-    bake.bake(take_path, output, footage=video, progress=console.progress)
+    try:
+        bake.bake(take_path, output, footage=video, progress=console.progress)
+    except UserError as error:
+        raise UserError(f"{error}; the take is whole: go on with 'video-mocap bake {take_path}'") from None
     if preview is not None:
         from ..preview import write_preview
 
@@ -69,9 +74,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _check(video: Path, output: Path, take_path: Path, preview: Path | None) -> None:
-    checks.check_input(video)
-    checks.check_output(output, checks.BAKE_SUFFIXES)
+def _check_together(video: Path, output: Path, take_path: Path, preview: Path | None) -> None:
     checks.check_output(take_path, checks.ARRAY_SUFFIXES)
     named = {"VIDEO": video, "the output": output, "the take": take_path}
     if preview is not None:

@@ -29,8 +29,8 @@ usage_problem = options.usage_problem
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     video: Path = arguments.video
-    output: Path = arguments.output or Path(f"{video.resolve().stem}.keypoints.npz")
     checks.check_input(video)
+    output: Path = arguments.output or Path(f"{options.footage_name(video)}.keypoints.npz")
     checks.check_output(output, checks.ARRAY_SUFFIXES)
     checks.check_distinct({"VIDEO": video, "the output": output})
 

@@ -77,6 +77,12 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", default=None, help="the result as JSON on stdout")
 
 
+def footage_name(video: Path) -> str:
+    """What results are called after: a file's name without its suffix, a folder's name as it is."""
+    whole = video.resolve()
+    return whole.name if whole.is_dir() else whole.stem
+
+
 def capture_options(arguments: argparse.Namespace) -> CaptureOptions:
     """The pipeline's options; what was not said keeps the pipeline's own default."""
     from ..pipeline import CaptureOptions

@@ -15,7 +15,8 @@ def own_streams(debug: bool) -> Iterator[None]:
     """Inside, only what goes through `sys.stdout` and `sys.stderr` reaches the user.
 
     What native code and child processes write on the file descriptors 1 and 2 is dropped, or with `debug` goes to
-    stderr: stdout may carry JSON, and nothing else then. Python warnings are dropped too unless `debug`.
+    stderr: stdout may carry JSON, and nothing else then. Python's warnings and its reports of failures in destructors
+    (a half-written archive has one) are dropped too unless `debug`.
     Does nothing where the streams are not the process's own (in tests).
     """
     try:
@@ -43,8 +44,10 @@ def own_streams(debug: bool) -> Iterator[None]:
         with warnings.catch_warnings():
             if not debug:
                 warnings.simplefilter("ignore")
+                sys.unraisablehook = lambda _: None
             yield
     finally:
+        sys.unraisablehook = sys.__unraisablehook__
         sys.stdout, sys.stderr = before
         for stream in streams:
             with suppress(OSError):  # a reader that has gone; whoever printed has been told

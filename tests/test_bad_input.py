@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What people really hand in, through the command line: one clear sentence, the right status, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from video_mocap.backend import cli
+from video_mocap.backend.commands import checks
+from video_mocap.backend.keypoints import Keypoints, write_keypoints
+from video_mocap.rigging.joints import KEYPOINTS
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a command that must fail with one sentence, status 1 and no new file; returns the sentence."""
+    before = sorted(Path.cwd().rglob("*"))
+    capsys.readouterr()
+    status = cli.main(list(arguments))
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.startswith("video-mocap: ")]
+    assert status == 1, captured.err
+    assert captured.out == ""
+    assert len(lines) == 1, captured.err
+    assert captured.err.splitlines()[-1] == lines[0]
+    assert "Traceback" not in captured.err
+    assert "unexpected" not in captured.err
+    assert sorted(Path.cwd().rglob("*")) == before
+    return lines[0].removeprefix("video-mocap: ")
+
+
+# --- footage ---
+
+
+@pytest.mark.parametrize("command", ["capture", "detect"])
+def test_footage_that_is_not_there(command: str, capsys) -> None:
+    assert fails(capsys, command, "none.mp4") == "none.mp4 does not exist"
+
+
+def test_empty_file(folder: Path, capsys) -> None:
+    (folder / "empty.mp4").touch()
+    assert fails(capsys, "capture", "empty.mp4") == "empty.mp4 is empty"
+
+
+def test_text_that_is_called_mp4(folder: Path, capsys) -> None:
+    (folder / "text.mp4").write_text("not a video at all\n" * 100)
+    assert "text.mp4" in fails(capsys, "capture", "text.mp4")
+
+
+def test_folder_without_images(folder: Path, capsys) -> None:
+    (folder / "frames").mkdir()
+    (folder / "frames" / "notes.txt").write_text("no image")
+    assert "frames" in fails(capsys, "capture", "frames")
+
+
+def images(folder: Path, count: int, size: tuple[int, int]) -> None:
+    folder.mkdir()
+    grey = np.random.default_rng(1).integers(90, 110, (size[1], size[0], 3), dtype=np.uint8)
+    for number in range(count):
+        Image.fromarray(grey).save(folder / f"{number:04d}.png")
+
+
+@pytest.mark.parametrize(("count", "size"), [(5, (320, 240)), (1, (320, 240)), (5, (8, 240)), (1, (7680, 4320))])
+def test_nobody_in_any_frame(folder: Path, capsys, count: int, size: tuple[int, int]) -> None:
+    images(folder / "wall", count, size)
+    sentence = fails(capsys, "capture", "wall")
+    assert "wall" in sentence or "person" in sentence or "people" in sentence or "nobody" in sentence.lower()
+
+
+def test_truncated_video_without_its_index(folder: Path, capsys) -> None:
+    whole = SHARED / "footage" / "pose_1.mp4"
+    if not whole.exists():
+        pytest.skip(f"{whole.name} is not here")
+    data = whole.read_bytes()
+    (folder / "cut.mp4").write_bytes(data[: len(data) // 50])
+    assert "cut.mp4" in fails(capsys, "capture", "cut.mp4")
+
+
+def test_start_after_the_end_of_the_footage(capsys) -> None:
+    footage = SHARED / "footage" / "pose_1.mp4"
+    if not footage.exists():
+        pytest.skip(f"{footage.name} is not here")
+    assert "start" in fails(capsys, "detect", str(footage), "--start", "9999").lower()
+
+
+def test_unknown_detector(folder: Path, capsys) -> None:
+    images(folder / "wall", 2, (64, 64))
+    assert "crystal ball" in fails(capsys, "detect", "wall", "--detector", "crystal ball")
+
+
+# --- outputs ---
+
+
+@pytest.fixture
+def clip(folder: Path) -> str:
+    (folder / "clip.mp4").write_bytes(b"x" * 100)
+    return "clip.mp4"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["-o", "out.mov"], "must end in .blend or .fbx or .bvh"),
+        (["-o", "no such folder/out.blend"], "no such folder does not exist"),
+        (["--take", "out.txt"], "must end in .npz"),
+        (["--preview", "out.gif"], "must end in .mp4"),
+        (["--preview", "clip.mp4"], "named twice"),
+        (["-o", "."], "must end in"),
+    ],
+)
+def test_outputs_that_cannot_be(clip: str, options: list[str], expected: str, capsys) -> None:
+    assert expected in fails(capsys, "capture", clip, *options)
+
+
+def test_output_that_is_a_folder(clip: str, folder: Path, capsys) -> None:
+    (folder / "out.blend").mkdir()
+    assert fails(capsys, "capture", clip, "-o", "out.blend") == "out.blend is a folder"
+
+
+def test_a_file_of_the_users_own_is_not_replaced_unasked(clip: str, folder: Path, capsys) -> None:
+    (folder / "clip.blend").write_text("my scene")
+    assert "choose a name with -o" in fails(capsys, "capture", clip)
+    assert (folder / "clip.blend").read_text() == "my scene"
+
+
+def test_full_disk_is_seen_before_the_work(clip: str, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000})())
+    assert "the disk is full" in fails(capsys, "detect", clip)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_that_cannot_be_written(clip: str, folder: Path, capsys) -> None:
+    locked = folder / "locked"
+    locked.mkdir(mode=0o500)
+    assert "cannot write locked/out.blend" in fails(capsys, "capture", clip, "-o", "locked/out.blend")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that nobody may write")
+def test_folder_that_nobody_can_write(clip: str, capsys) -> None:
+    assert "cannot write" in fails(capsys, "detect", clip, "-o", "/proc/self/x.keypoints.npz")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX limits")
+def test_disk_that_fills_up_while_writing(folder: Path) -> None:
+    """The size of a file is limited to 4 kB, so that writing the result fails in the middle."""
+    code = (
+        "import resource, sys\n"
+        "import numpy as np\n"
+        "from video_mocap.backend.commands import lift\n"
+        "from video_mocap.backend.files import save_arrays\n"
+        "from video_mocap.backend import cli\n"
+        "def write(arguments, console):\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "    save_arrays('out.npz', {'x': np.random.default_rng(0).random(10000)})\n"
+        "lift.run = write\n"
+        "sys.exit(cli.main(['lift', 'x']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 1
+    assert done.stderr.startswith("video-mocap: cannot write out.npz: ")
+    assert done.stderr.count("\n") == 1
+    assert list(folder.iterdir()) == []
+
+
+# --- keypoints and takes ---
+
+
+def keypoints_file(path: Path, frames: int = 20, **changes: object) -> Path:
+    """A person who stands still, as arrays that a test may spoil."""
+    person = np.zeros((1, frames, len(KEYPOINTS), 3), np.float32)
+    person[..., 0] = np.linspace(280, 360, len(KEYPOINTS))
+    person[..., 1] = np.linspace(60, 420, len(KEYPOINTS))
+    person[..., 2] = 0.9
+    write_keypoints(
+        path,
+        Keypoints(30.0, np.arange(frames) / 30, (640, 480), KEYPOINTS.names, np.array([0]), person),
+    )
+    with np.load(path) as data:
+        arrays = dict(data)
+    arrays.update({key: np.asarray(value) for key, value in changes.items()})
+    np.savez(path, **arrays)
+    return path
+
+
+NAN = np.full((1, 20, len(KEYPOINTS), 3), 0.5, np.float32)
+NAN[0, 3, 2, 0] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"keypoints": NAN}, "no finite position"),
+        ({"keypoints": np.ones((1, 20, 5, 3), np.float32)}, "shape (1, 20, 5, 3)"),
+        ({"keypoints": np.ones((20, 3), np.float32)}, "shape (20, 3)"),
+        ({"version": 9}, "version 9"),
+        ({"format": "video-mocap take"}, "not a video-mocap keypoints file"),
+        ({"times": np.zeros(20)}, "increasing"),
+        ({"fps": -1.0}, "fps"),
+        ({"intrinsics": np.zeros((2, 2))}, "intrinsics"),
+    ],
+)
+def test_keypoints_that_are_wrong(folder: Path, capsys, changes: dict[str, object], expected: str) -> None:
+    keypoints_file(folder / "bad.keypoints.npz", **changes)
+    assert expected in fails(capsys, "lift", "bad.keypoints.npz")
+
+
+@pytest.mark.parametrize("command", ["lift", "bake", "evaluate"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "cut", "pickle"])
+def test_files_that_are_no_arrays(folder: Path, capsys, command: str, kind: str) -> None:
+    path = folder / "x.npz"
+    if kind == "empty":
+        path.touch()
+    elif kind == "text":
+        path.write_text("joints")
+    elif kind == "cut":
+        whole = keypoints_file(folder / "whole.npz").read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+    elif kind == "pickle":
+        path.write_bytes(pickle.dumps(print))
+    truth = ["x.npz"] if command == "evaluate" else []
+    assert "x.npz" in fails(capsys, command, "x.npz", *truth)
+
+
+def test_a_take_is_no_keypoints_file_and_the_other_way_round(folder: Path, capsys) -> None:
+    keypoints_file(folder / "k.npz")
+    assert "not a video-mocap take" in fails(capsys, "bake", "k.npz")
+
+
+def test_hidden_code_in_arrays_is_not_run(folder: Path, capsys) -> None:
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (folder / "trapped",))
+
+    keypoints_file(folder / "trap.npz", keypoints=np.array([Trap()], dtype=object))
+    assert "trap.npz" in fails(capsys, "lift", "trap.npz")
+    assert not (folder / "trapped").exists()
