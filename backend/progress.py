@@ -14,6 +14,7 @@ class Step:
     stage: str
     done: int
     total: int | None
+    unit: str = "frames"
 
 
 def _ignore(_: Step) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Seconds between two progress lines where there is no terminal.
 LINE_INTERVAL = 5.0
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
-BAR_WITHOUT_TOTAL = "{desc}: {n_fmt} frames [{elapsed}, {rate_fmt}]"
+BAR_WITHOUT_TOTAL = "{desc}: {n_fmt}{unit} [{elapsed}, {rate_fmt}]"
 
 
 class Console:
@@ -35,6 +35,7 @@ class Console:
         self._lock = threading.Lock()
         self._bars: dict[str, tqdm] = {}
         self._started: dict[str, float] = {}
+        self._first: dict[str, tuple[float, int]] = {}
         self._last_report = time.monotonic()
         self._last_line = 0.0
 
@@ -58,12 +59,15 @@ class Console:
             now = time.monotonic()
             # A stage that reports only after its first unit began when the one before it ended.
             started = self._started.setdefault(step.stage, now if step.done == 0 else self._last_report)
+            first, first_done = self._first.setdefault(step.stage, (now, step.done))
             self._last_report = now
             self.seconds[step.stage] = now - started
             if sys.stderr.isatty():
                 self._draw(step)
             else:
-                self._print(step, now, now - started)
+                # The first unit has the stage's start-up in it (models are loaded): no rate can be told from it.
+                rate = (step.done - first_done) / (now - first) if now > first else 0.0
+                self._print(step, now, rate)
 
     def _draw(self, step: Step) -> None:
         bar = self._bars.get(step.stage)
@@ -73,7 +77,7 @@ class Console:
             bar = self._bars[step.stage] = tqdm(
                 desc=step.stage,
                 total=step.total,
-                unit=" frames",
+                unit=f" {step.unit}",
                 file=sys.stderr,
                 dynamic_ncols=True,
                 bar_format=BAR if step.total else BAR_WITHOUT_TOTAL,
@@ -82,16 +86,15 @@ class Console:
         if step.total and step.done >= step.total:
             bar.refresh()
 
-    def _print(self, step: Step, now: float, seconds: float) -> None:
+    def _print(self, step: Step, now: float, rate: float) -> None:
         finished = step.total is not None and step.done >= step.total
         if not finished and now - self._last_line < LINE_INTERVAL:
             return
         self._last_line = now
-        rate = step.done / seconds if seconds > 0 else 0.0
         if finished:
-            self.say(f"{step.stage}: {step.done} frames in {seconds:.1f} s")
+            self.say(f"{step.stage}: {step.done} {step.unit} in {self.seconds[step.stage]:.1f} s")
         elif step.total and rate > 0:
             left = (step.total - step.done) / rate
-            self.say(f"{step.stage}: {step.done}/{step.total} frames, {rate:.1f} frames/s, {left:.0f} s left")
+            self.say(f"{step.stage}: {step.done}/{step.total} {step.unit}, {rate:.1f} {step.unit}/s, {left:.0f} s left")
         else:
-            self.say(f"{step.stage}: {step.done} frames")
+            self.say(f"{step.stage}: {step.done} {step.unit}")
