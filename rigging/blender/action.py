@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# The bpy package carries no types.
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
 """Keyframes without per-key Python: one action, one slot, one channelbag for an object.
 
 Works on the action API of Blender 4.2 and 4.3 (flat), 4.4 and 4.5 (slots, flat still there) and 5.x (slots only).
@@ -45,7 +47,7 @@ def new_action(owner: bpy.types.Object, name: str) -> Any:
 def write_curves(
     holder: Any, path: str, frames: np.ndarray, values: np.ndarray, group: str, interpolation: str = "LINEAR"
 ) -> None:
-    """One F-curve per column of `values` (F, C) with keys at `frames` (F,). RuntimeError if a curve is there already."""
+    """One F-curve per column of `values` (F, C) with keys at `frames` (F,). RuntimeError where one already is."""
     group_of = holder.groups.get(group) or holder.groups.new(group)
     code = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items[interpolation].value
     codes = np.full(len(frames), code, np.int32)

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# The bpy package carries no types.
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
 """A take file -> .blend or .fbx, in a process of its own: `python -m video_mocap.rigging.blender.bake JOB.json`.
 
 The job is a JSON object: `take` (path), `output` (path, suffix .blend or .fbx), `name` of the take, `folder` in which
@@ -12,6 +14,7 @@ import json
 import os
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,9 @@ def bake(job: dict[str, Any]) -> None:
     people = [int(job["person"])] if job.get("person") is not None else seen_people(take)
     if not people:
         raise ValueError("the take has nobody in it")
+    if output.suffix == ".fbx":
+        # An .fbx has times, not frames: its time 0 is the first frame of the footage (Blender imports it as frame 1).
+        take = replace(take, times=take.times - 1 / take.fps)
     motions = [solve(take, person) for person in people]
     bpy.ops.wm.read_factory_settings(use_empty=True)
     footage = Path(job["footage"]).resolve() if job.get("footage") else None

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# The bpy package carries no types.
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
 """A light body for an armature, so that renders show the person: one rounded rod per bone, moved by vertex groups."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import bpy
 import numpy as np
@@ -117,7 +120,7 @@ def _faces(count: int) -> list[tuple[int, ...]]:
     for corner in range(_SIDES):
         after = (corner + 1) % _SIDES
         faces.append((0, ring[0][corner], ring[0][after]))
-        for low, high in zip(ring[:-1], ring[1:], strict=True):
+        for low, high in pairwise(ring):
             faces.append((low[corner], high[corner], high[after], low[after]))
         faces.append((count - 1, ring[3][after], ring[3][corner]))
     return faces

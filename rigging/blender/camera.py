@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# The bpy package carries no types.
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
 """The footage's camera in Blender, with the footage behind the scene."""
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# The bpy package carries no types.
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
 """A take as a Blender scene: its people, its camera, its frame rate and range."""
 
 from __future__ import annotations

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes baked to files, and the files opened again in Blender (in a process of its own, as bpy needs)."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from video_mocap.backend.bake import bake
+from video_mocap.backend.errors import Cancelled, UserError
+from video_mocap.backend.files import save_arrays
+from video_mocap.backend.progress import Progress
+from video_mocap.rigging.joints import TAKE
+from video_mocap.rigging.solve import forward_kinematics, solve
+from video_mocap.rigging.take import Take, take_arrays
+
+sys.path.insert(0, str(Path(__file__).parent))
+from motion_samples import camera_at, library_clip, take_of, walk
+
+needs_bpy = pytest.mark.skipif(importlib.util.find_spec("bpy") is None, reason="the bpy package is not installed")
+
+#: Run in the child: `open` a .blend or import the rest, then print what is there as JSON.
+_INSPECT = """
+import json, os, sys
+import bpy
+from bpy_extras.object_utils import world_to_camera_view
+path, frames = sys.argv[1], json.loads(sys.argv[2])
+if path.endswith(".blend"):
+    bpy.ops.wm.open_mainfile(filepath=path)
+else:
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    if path.endswith(".fbx"):
+        bpy.ops.import_scene.fbx(filepath=path)
+    else:
+        bpy.ops.import_anim.bvh(filepath=path, global_scale=0.01)
+scene = bpy.context.scene
+rigs = sorted((o for o in bpy.data.objects if o.type == "ARMATURE"), key=lambda o: o.name)
+found = {
+    "fps": scene.render.fps / scene.render.fps_base, "range": [scene.frame_start, scene.frame_end],
+    "resolution": [scene.render.resolution_x, scene.render.resolution_y], "rigs": [r.name for r in rigs],
+    "collections": [c.name for c in scene.collection.children], "heads": {}, "screen": {}, "body": {},
+    "clips": [[c.filepath, c.frame_start, c.source, c.frame_duration] for c in bpy.data.movieclips],
+    "camera": scene.camera.name if scene.camera else None,
+    "roll": {b.name: [list(b.matrix_local.col[0])[:3], list(b.matrix_local.col[2])[:3]] for b in rigs[0].data.bones},
+    "metadata": scene.collection.children[0].get("video_mocap_take") if scene.collection.children else None,
+}
+if scene.camera and scene.camera.data.background_images:
+    image = scene.camera.data.background_images[0]
+    found["background"] = [scene.camera.data.show_background_images, image.source, image.clip is not None]
+action = rigs[0].animation_data.action
+found["slots"] = len(action.slots)
+found["bags"] = [len(s.channelbags) for l in action.layers for s in l.strips]
+found["keys"] = sorted({len(c.keyframe_points) for c in action.fcurves})
+found["curves"] = len(action.fcurves)
+found["first_keys"] = [p.co[0] for p in action.fcurves[0].keyframe_points][:30]
+for frame in frames:
+    whole = int(frame // 1)
+    scene.frame_set(whole, subframe=frame - whole)
+    places = [{b.name: list((r.matrix_world @ b.matrix).translation) for b in r.pose.bones} for r in rigs]
+    found["heads"][str(frame)] = places
+    if scene.camera:
+        from mathutils import Vector
+        found["screen"][str(frame)] = [
+            {n: list(world_to_camera_view(scene, scene.camera, Vector(p)))[:2] for n, p in one.items()}
+            for one in places]
+    bodies = [o for o in bpy.data.objects if o.type == "MESH"]
+    graph = bpy.context.evaluated_depsgraph_get()
+    found["body"][str(frame)] = [
+        [list(o.matrix_world @ v.co) for v in o.evaluated_get(graph).data.vertices] for o in bodies[:1]]
+print("FOUND" + json.dumps(found))
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def inspect(path: Path, frames: list[float]) -> dict[str, Any]:
+    command = [sys.executable, "-c", _INSPECT, str(path), json.dumps(frames)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("FOUND")]
+    assert lines, done.stderr[-2000:]
+    return json.loads(lines[0][5:])
+
+
+def write(take: Take, folder: Path) -> Path:
+    path = folder / "walk.take.npz"
+    save_arrays(path, take_arrays(take))
+    return path
+
+
+def two_people() -> Take:
+    return take_of(np.stack([walk(), walk() + np.array([1.0, 0.3, 0])]), 30000 / 1001)
+
+
+def pixels_of(take: Take, points: np.ndarray, frame: int) -> np.ndarray:
+    """(N, 2) pixels of world points by the take's own camera."""
+    matrices = take.world_to_camera
+    matrix = matrices[min(frame, len(matrices) - 1)]
+    in_camera = points @ matrix[:3, :3].T + matrix[:3, 3]
+    projected = in_camera @ take.intrinsics.T
+    return projected[:, :2] / projected[:, 2:]
+
+
+#: Bones whose heads are joints of the take.
+HEADS = {
+    "hips": "pelvis", "thigh.L": "left_hip", "thigh.R": "right_hip", "shin.L": "left_knee", "shin.R": "right_knee",
+    "foot.L": "left_ankle", "foot.R": "right_ankle", "chest": "spine", "shoulder.L": "thorax",
+    "upper_arm.L": "left_shoulder", "upper_arm.R": "right_shoulder", "forearm.L": "left_elbow",
+    "forearm.R": "right_elbow", "hand.L": "left_wrist", "hand.R": "right_wrist",
+}  # fmt: skip
+
+
+@needs_bpy
+def test_blend_holds_the_take(tmp_path: Path) -> None:
+    take = two_people()
+    output = tmp_path / "walk.blend"
+    bake(write(take, tmp_path), output)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["walk.blend", "walk.take.npz"]
+    found = inspect(output, [1, 17, 48])
+    assert found["fps"] == pytest.approx(30000 / 1001, abs=1e-5)
+    assert found["range"] == [1, 48]
+    assert found["resolution"] == [1280, 720]
+    assert found["rigs"] == ["Person 1", "Person 2"]
+    assert found["collections"] == ["Take walk"]
+    assert found["camera"] == "Footage camera"
+    assert json.loads(found["metadata"]) == {"footage": "walk"}
+    assert (found["slots"], found["bags"], found["keys"], found["curves"]) == (1, [1], [48], 21 * 4 + 3)
+    names, rows = list(HEADS), [TAKE.index(joint) for joint in HEADS.values()]
+    for frame in (1, 17, 48):
+        for person in range(2):
+            heads = np.array([found["heads"][str(frame)][person][name] for name in names])
+            expected = take.joints[person, frame - 1, rows]
+            assert np.linalg.norm(heads - expected, axis=1).max() < 0.005
+            screen = np.array([found["screen"][str(frame)][person][name] for name in names])
+            pixels = np.stack([screen[:, 0] * 1280, (1 - screen[:, 1]) * 720], 1)
+            assert np.abs(pixels - pixels_of(take, expected, frame - 1)).max() < 0.5
+
+
+@needs_bpy
+def test_bones_have_their_hinge_on_x_and_the_body_moves_with_them(tmp_path: Path) -> None:
+    joints = walk()
+    bake(write(take_of(joints[None], 24.0), tmp_path), tmp_path / "walk.blend")
+    found = inspect(tmp_path / "walk.blend", [1, 30])
+    assert found["roll"]["shin.L"][0] == pytest.approx([1, 0, 0], abs=1e-4)
+    assert found["roll"]["forearm.L"][0] == pytest.approx([0, 0, -1], abs=1e-4)
+    assert found["roll"]["forearm.R"][0] == pytest.approx([0, 0, 1], abs=1e-4)
+    for frame in (1, 30):
+        body = np.array(found["body"][str(frame)][0])
+        around = joints[frame - 1]
+        assert (body.min(0) > around.min(0) - 0.15).all()
+        assert (body.max(0) < around.max(0) + 0.15).all()
+        assert body[:, 2].min() == pytest.approx(around[:, 2].min(), abs=0.04)
+
+
+@needs_bpy
+def test_moving_camera_keeps_the_person_in_place(tmp_path: Path) -> None:
+    take = take_of(walk()[None], 24.0)
+    eyes = np.stack([np.linspace(-2, 2, 48), np.full(48, -6.0), np.full(48, 1.2)], 1)
+    moving = np.stack([camera_at(eye, np.array([0, -0.5, 0.9])) for eye in eyes])
+    take = replace(take, world_to_camera=moving)
+    bake(write(take, tmp_path), tmp_path / "walk.blend")
+    found = inspect(tmp_path / "walk.blend", [1, 25, 48])
+    for frame in (1, 25, 48):
+        x, y = found["screen"][str(frame)][0]["hips"]
+        expected = pixels_of(take, take.joints[0, [frame - 1], 0], frame - 1)[0]
+        assert [x * 1280, (1 - y) * 720] == pytest.approx(expected, abs=0.5)
+
+
+@needs_bpy
+def test_footage_is_behind_the_camera_by_a_relative_path(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    footage = tmp_path / "clips" / "footage.mp4"
+    footage.parent.mkdir()
+    with av.open(str(footage), "w") as container:
+        stream = container.add_stream("mpeg4", rate=24)
+        stream.width, stream.height = 64, 48
+        for shade in range(5):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 40 * shade, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    bake(write(take_of(walk()[None], 24.0), tmp_path), tmp_path / "walk.blend", footage=footage)
+    found = inspect(tmp_path / "walk.blend", [1])
+    assert found["clips"] == [["//clips/footage.mp4", 1, "MOVIE", 5]]
+    assert found["background"] == [True, "MOVIE_CLIP", True]
+
+
+@needs_bpy
+def test_uneven_times_become_fractional_keys_and_gaps_have_none(tmp_path: Path) -> None:
+    joints = walk(12)
+    joints[5:8] = np.nan
+    times = np.arange(12) / 24 + np.where(np.arange(12) % 2, 0.01, 0)
+    bake(write(take_of(joints[None], 24.0, times), tmp_path), tmp_path / "walk.blend")
+    found = inspect(tmp_path / "walk.blend", [1])
+    assert found["first_keys"] == pytest.approx(np.delete(1 + 24 * times, [5, 6, 7]), abs=1e-4)
+
+
+@needs_bpy
+@pytest.mark.parametrize("suffix", [".fbx", ".bvh"])
+def test_exchange_formats_move_when_imported(tmp_path: Path, suffix: str) -> None:
+    joints, fps = library_clip("cmu_127_11")
+    take = take_of(joints[None, :90], fps)
+    bake(write(take, tmp_path), tmp_path / f"walk{suffix}")
+    found = inspect(tmp_path / f"walk{suffix}", [1, 61])
+    motion = solve(take, 1)
+    heads, _ = forward_kinematics(motion)
+    names = motion.skeleton.names
+    first, later = (np.array([found["heads"][frame][0][name] for name in names]) for frame in ("1", "61"))
+    moved = later - first
+    expected = heads[60] - heads[0]
+    # The importers turn and place as they like; distances between joints and how far each moved stay.
+    assert np.abs(np.linalg.norm(moved, axis=1) - np.linalg.norm(expected, axis=1)).max() < 0.01
+    spread = np.linalg.norm(later[:, None] - later[None], axis=-1)
+    assert np.abs(spread - np.linalg.norm(heads[60, :, None] - heads[60, None], axis=-1)).max() < 0.01
+
+
+def test_bad_requests_are_one_sentence_and_leave_nothing(tmp_path: Path) -> None:
+    take = write(two_people(), tmp_path)
+    broken = tmp_path / "broken.take.npz"
+    broken.write_bytes(b"no take")
+    before = sorted(tmp_path.iterdir())
+    for request, said in (
+        ((take, tmp_path / "x.obj"), "must end in .blend, .fbx or .bvh"),
+        ((take, tmp_path / "x.bvh"), "choose one of 1, 2"),
+        ((take, tmp_path / "x.bvh", None, 7), "no person 7; it has 1, 2"),
+        ((take, tmp_path / "x.blend", tmp_path / "absent.mp4"), "does not exist"),
+        ((tmp_path / "absent.npz", tmp_path / "x.bvh"), "does not exist"),
+        ((broken, tmp_path / "x.blend"), "not a video-mocap take"),
+        ((take, tmp_path / "absent" / "x.bvh", None, 1), "cannot write"),
+    ):
+        with pytest.raises(UserError, match=said) as error:
+            bake(*request)
+        assert "\n" not in str(error.value)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@needs_bpy
+def test_failure_in_blender_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    take = take_of(walk()[None], 24.0)
+    take.joints_confidence[:] = 0
+    path = write(take, tmp_path)
+    with pytest.raises(UserError, match="nobody"):
+        bake(path, tmp_path / "x.blend")
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+@needs_bpy
+def test_cancelling_stops_and_leaves_nothing(tmp_path: Path) -> None:
+    path = write(two_people(), tmp_path)
+    with pytest.raises(Cancelled):
+        bake(path, tmp_path / "x.blend", progress=Progress(cancelled=lambda: True))
+    assert sorted(tmp_path.iterdir()) == [path]
