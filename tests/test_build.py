@@ -246,6 +246,13 @@ def test_manifest_keeps_the_platforms_rules() -> None:
     assert set(manifest["permissions"]) <= {"files", "network", "clipboard", "camera", "microphone"}
 
 
+def test_every_package_is_installed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    folders = {path.parent for name in ("backend", "rigging") for path in (ROOT / name).rglob("__init__.py")}
+    wanted = {".".join(["video_mocap", *folder.relative_to(ROOT).parts]) for folder in folders}
+    assert wanted <= set(project["tool"]["setuptools"]["packages"])
+
+
 def test_package_holds_the_extension_and_nothing_else(tmp_path: Path) -> None:
     tool = build.extension_tool(build.Environment(ROOT))
     if tool is None:

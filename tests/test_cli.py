@@ -165,14 +165,17 @@ def test_progress_lines_are_few_and_say_rate_and_time_left(capsys, monkeypatch: 
     for done in range(0, 401):
         clock.now = 100 + done * 0.1
         console.progress.report(Step("detection", done, 400))
+    console.progress.report(Step("lifting", 0, 1))
+    clock.now += 4
+    console.progress.report(Step("refinement", 0, 2, "passes"))
     for done in (1, 2):
         clock.now += 3
-        console.progress.report(Step("lifting", done, 2))
+        console.progress.report(Step("refinement", done, 2, "passes"))
     lines = capsys.readouterr().err.splitlines()
     assert 6 <= len(lines) <= 12
     assert lines[1] == "detection: 50/400 frames, 10.0 frames/s, 35 s left"
-    assert lines[-1] == "lifting: 2 frames in 6.0 s"
-    assert console.seconds == pytest.approx({"detection": 40.0, "lifting": 6.0})
+    assert lines[-1] == "refinement: 2 passes in 6.0 s"
+    assert console.seconds == pytest.approx({"detection": 40.0, "lifting": 4.0, "refinement": 6.0})
 
 
 def test_progress_bar_on_a_terminal(capsys, monkeypatch: pytest.MonkeyPatch) -> None:

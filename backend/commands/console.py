@@ -37,6 +37,7 @@ class Console:
         self._started: dict[str, float] = {}
         self._first: dict[str, tuple[float, int]] = {}
         self._last_report = time.monotonic()
+        self._unfinished: str | None = None
         self._last_line = 0.0
 
     def say(self, text: str) -> None:
@@ -59,6 +60,9 @@ class Console:
             now = time.monotonic()
             # A stage that reports only after its first unit began when the one before it ended.
             started = self._started.setdefault(step.stage, now if step.done == 0 else self._last_report)
+            if self._unfinished not in (None, step.stage):  # it ended when this one began
+                self.seconds[self._unfinished] = started - self._started[self._unfinished]
+            self._unfinished = None if step.done == step.total else step.stage
             first, first_done = self._first.setdefault(step.stage, (now, step.done))
             self._last_report = now
             self.seconds[step.stage] = now - started
@@ -91,7 +95,9 @@ class Console:
         if not finished and now - self._last_line < LINE_INTERVAL:
             return
         self._last_line = now
-        if finished:
+        if finished and step.total == 1:
+            self.say(f"{step.stage}: {self.seconds[step.stage]:.1f} s")
+        elif finished:
             self.say(f"{step.stage}: {step.done} {step.unit} in {self.seconds[step.stage]:.1f} s")
         elif step.total and rate > 0:
             left = (step.total - step.done) / rate

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import checks, options
 
@@ -18,7 +19,9 @@ HELP = "a take against the truth"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("take", type=Path, metavar="X.take.npz", help="what capture or lift wrote")
     parser.add_argument("truth", type=Path, metavar="TRUTH.npz", help="joints in 3D, measured or rendered")
-    parser.add_argument("--camera", metavar="NAME", help="which of the truth's cameras the take was captured from")
+    parser.add_argument(
+        "--camera", type=int, metavar="N", help="which of the truth's cameras, from 0, took the footage"
+    )
     options.add_json(parser)
 
 
@@ -30,10 +33,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from ..evaluation.evaluate import evaluate
 
     metrics = evaluate(read_take(arguments.take), arguments.truth, camera=arguments.camera)
-    width = max((len(name) for name in metrics), default=0)
-    console.result(metrics, [f"{name.ljust(width)}  {_text(value)}" for name, value in metrics.items()])
+    console.result(metrics, list(_table(metrics)))
     return 0
 
 
-def _text(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _table(metrics: dict[str, Any]) -> Iterator[str]:
+    """One line a measure and person; what cannot be said is left out."""
+    for person in metrics["persons"]:
+        yield f"person {person['truth_person']} of the truth: person {person['take_person']} of the take"
+        for key, value in person.items():
+            measure = metrics["measures"].get(key)
+            if measure is not None and value is not None:
+                yield f"  {key:28} {value:10.4g} {measure['unit']}"
