@@ -19,23 +19,27 @@ SIDE = 720
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes of the two halves, pixels, even: left_width x height and right_width x height. view: of the right one."""
+    """Sizes in pixels, all even.
+
+    left_width, right_width, height: of the two halves. footage_height: of the footage, centred in the left one.
+    view: of the right one.
+    """
 
     left_width: int
     right_width: int
     height: int
+    footage_height: int
     view: View
 
 
 def lay_out(take: Take, side: int = SIDE) -> Layout:
     """Halves for a take: the footage fitted into side x side, the 3D view as high and at least square."""
-    width, height = (int(value) for value in take.image_size)
-    scale = side / max(width, height)
-    left, high = (max(2, round(value * scale / 2) * 2) for value in (width, height))
-    # A panorama gets a 3D view high enough to see people in.
-    high = max(high, side // 4 * 2)
-    right = max(left, high) if left != high else left
-    return Layout(left, right, high, fit_view(take, right, high))
+    scale = side / int(max(take.image_size))
+    left, high = (max(2, round(int(value) * scale / 2) * 2) for value in take.image_size)
+    # Beside a panorama the 3D view is still high enough to see people in.
+    height = max(high, side // 4 * 2)
+    right = max(left, height)
+    return Layout(left, right, height, high, fit_view(take, right, height))
 
 
 def draw_frame(image: np.ndarray, take: Take, row: int, layout: Layout | None = None) -> np.ndarray:
@@ -50,11 +54,10 @@ def draw_frame(image: np.ndarray, take: Take, row: int, layout: Layout | None = 
 
 def _footage_half(image: np.ndarray, take: Take, row: int, layout: Layout) -> np.ndarray:
     """The footage with the take's joints reprojected and the 2D keypoints they come from."""
-    width, height = (float(value) for value in take.image_size)
-    scale = min(layout.left_width / width, layout.height / height)
-    size = (round(width * scale), round(height * scale))
-    canvas = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    to_panel = np.diag([size[0] / width, size[1] / height, 1.0])
+    size = (layout.left_width, layout.footage_height)
+    smaller = size[0] < image.shape[1]
+    canvas = cv2.resize(image, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    to_panel = np.diag([*(np.array(size) / take.image_size), 1.0])
     pose = take.world_to_camera[row if len(take.world_to_camera) > 1 else 0]
     skeletons = canvas.copy()
     _people(skeletons, Camera(to_panel @ take.intrinsics, pose), take, row)
@@ -62,8 +65,8 @@ def _footage_half(image: np.ndarray, take: Take, row: int, layout: Layout) -> np
     for keypoints in take.keypoints[:, row]:
         draw_keypoints(canvas, keypoints * [to_panel[0, 0], to_panel[1, 1], 1], max(SIDE / 240, 1.5))
     half = np.zeros((layout.height, layout.left_width, 3), np.uint8)
-    top, left = (layout.height - size[1]) // 2, (layout.left_width - size[0]) // 2
-    half[top : top + size[1], left : left + size[0]] = canvas
+    top = (layout.height - layout.footage_height) // 2
+    half[top : top + layout.footage_height] = canvas
     return half
 
 
