@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -102,10 +103,16 @@ def _bake_in_blender(
 def _run(job_path: Path, output: Path, progress: Progress) -> None:
     """Run the job in a process of its own. Raises UserError with the sentence it leaves on stderr."""
     module = f"{(__package__ or '').rpartition('.')[0]}.rigging.blender.bake"
+    # Blender's own temporary folder outlives a process that ends by os._exit: put it into ours.
+    environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(job_path.parent))
     # What Blender prints (it is much) goes to a file, which cannot fill up and block as a pipe can.
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, str(job_path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            [sys.executable, "-P", "-m", module, str(job_path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment,
         )
         try:
             while True:

@@ -85,13 +85,16 @@ def rest_skeleton(joints: np.ndarray, solved: SegmentRotations, confidence: np.n
     """The T-pose of the person in `joints` (F, 26, 3), world metres, NaN where missing.
 
     solved: their `segment_rotations`. Lengths are medians over the frames in which both ends were seen (confidence
-    (F, 26) above 0), of both sides together. What was never seen has an adult's proportions at the person's size.
+    (F, 26) above 0), of both sides together. What was never seen has an adult's proportions at the person's size; a
+    trunk whose middle was never seen is divided as an adult's.
     """
     joints = np.asarray(joints, np.float64)
     if confidence is not None:
         joints = np.where((np.asarray(confidence) > 0)[..., None], joints, np.nan)
     has_face = bool((solved.twist[:, SEGMENTS.index("head")] > 0).any())
     tracks = {name: joints[:, row] for row, name in enumerate(TAKE.names)}
+    if np.isnan(tracks["spine"]).any(-1).all():
+        tracks["spine"] = tracks["pelvis"] + 0.445 * (tracks["thorax"] - tracks["pelvis"])
     tracks["skull_base"] = (
         skull_base(joints, solved["head"])
         if has_face

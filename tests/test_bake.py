@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -82,7 +83,9 @@ os._exit(0)
 
 def inspect(path: Path, frames: list[float]) -> dict[str, Any]:
     command = [sys.executable, "-c", _INSPECT, str(path), json.dumps(frames)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    # Blender leaves its temporary folder behind when a process ends by os._exit.
+    environment = os.environ | {"TMPDIR": str(path.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
     lines = [line for line in done.stdout.splitlines() if line.startswith("FOUND")]
     assert lines, done.stderr[-2000:]
     return json.loads(lines[0][5:])

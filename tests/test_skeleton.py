@@ -103,3 +103,12 @@ def test_resampling_keeps_the_motion() -> None:
     motion = solve(take_of(walk()[None], 24.0), 1)
     doubled = resample(motion, np.arange(95) / 48.0)
     np.testing.assert_allclose(posed_joints(doubled)[::2], posed_joints(motion), atol=1e-9)
+
+
+def test_trunk_without_its_middle_joint_still_reaches_the_shoulders() -> None:
+    joints = 0.9 * walk()
+    upright = np.linalg.norm(joints[:, TAKE.index("thorax")] - joints[:, TAKE.index("pelvis")], axis=1)
+    joints[:, TAKE.index("spine")] = np.nan
+    posed = posed_joints(solve(take_of(joints[None], 24.0), 1))
+    assert np.ptp(upright) < 1e-6
+    assert np.linalg.norm(posed - joints, axis=-1)[:, TAKE.index("left_elbow")].max() < 1e-3
