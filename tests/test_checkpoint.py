@@ -238,6 +238,7 @@ def test_unknown_joints_must_be_described(tmp_path):
         ({"features": 4}, "features must be 2"),
         ({"features": True}, "features must be a int"),
         ({"normalisation": "pixels"}, "normalisation must be one of screen, person"),
+        ({"normalisation": "person"}, "made for coco-17 with confidence"),
         ({"joints_in": ["a", "a"]}, "distinct joint names"),
         ({"joints_out": "pelvis"}, "joints_out must be a list"),
         ({"fps": 0}, "fps must lie between"),

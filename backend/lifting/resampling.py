@@ -14,6 +14,8 @@ from scipy.sparse import csr_array
 _GAP = 2.5
 #: Lobes of the Lanczos window.
 _LOBES = 3
+#: Columns that are splined together.
+_COLUMNS = 9
 
 
 def fill_missing(track: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -92,7 +94,9 @@ def interpolate(values: np.ndarray, times: np.ndarray, new_times: np.ndarray) ->
     inside = np.clip(new_times, times[0], times[-1])
     if len(times) == 1:
         return np.repeat(values, len(new_times), axis=0)
-    return CubicSpline(times, values)(inside)
+    # A spline needs some ten times the memory of its values, so a long clip goes a few columns at a time.
+    blocks = [values[:, first : first + _COLUMNS] for first in range(0, values.shape[1], _COLUMNS)]
+    return np.concatenate([CubicSpline(times, block)(inside) for block in blocks], axis=1)
 
 
 def _in_gap(times: np.ndarray) -> np.ndarray:

@@ -50,6 +50,10 @@ class Sidecar:
             raise ValueError(f"normalisation must be one of {', '.join(NORMALISATIONS)}, not {self.normalisation!r}")
         if self.features not in (2, 3):
             raise ValueError(f"features must be 2 (x, y) or 3 (with confidence), not {self.features}")
+        if self.normalisation == "person" and (self.joints_in != COCO17.names or self.features != 3):
+            raise ValueError(
+                f"the normalisation person is made for {COCO17.name} with confidence, not for these joints"
+            )
         if not 1 <= self.fps <= 1000:
             raise ValueError(f"fps must lie between 1 and 1000, not {self.fps}")
 
