@@ -45,7 +45,7 @@ _MIRROR = mirror_rows(POINTS)
 _HANDS = {"left_hand": ("left_index", "left_pinky"), "right_hand": ("right_index", "right_pinky")}
 _SOURCES = np.array([[POINTS.index(s) for s in _HANDS.get(name, (name, name))] for name in KEYPOINTS.names])
 
-THRESHOLD = 0.5  # of finding a person, and of their being there still once their landmarks are known
+THRESHOLD = 0.3  # of finding a person, and of their being there still once their landmarks are known
 LEAST_CONFIDENCE = 0.5  # of the better half of a person's keypoints; below it nobody is there
 MARGIN = 1.5  # side of a close look over the longer side of the person's box
 LARGEST_LOOK = 1024  # pixels; the networks see 224 and 256

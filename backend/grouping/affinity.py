@@ -33,9 +33,10 @@ SIGMAS = {
 }
 OTHER_SIGMA = 0.08
 
-#: Length of the bone from the joint's parent, over the square root of the person's area, seen from the side.
+#: Length of the bone from the joint's parent, over the square root of the person's area, seen from the side; those
+#: of the face with room for the noise of its keypoints.
 _BONE_LENGTHS = {
-    "eye": 0.09,
+    "eye": 0.13,
     "ear": 0.2,
     "shoulder": 0.5,
     "elbow": 0.4,
@@ -110,13 +111,13 @@ def duplicate_affinity(positions: np.ndarray, kinds: np.ndarray, scales: np.ndar
 def bone_affinity(positions: np.ndarray, kinds: np.ndarray, scales: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """(N, N): how well the distance of two candidates fits their bone; NaN where no bone joins their types.
 
-    exp(-(r - 1)² / (2 · 0.25²)) for a length ratio r above 1; below 1 three times as wide, since a bone that points at
-    the camera is short and still a bone. lengths: (K, K) of `bone_lengths_of`.
+    exp(-(r - 1)² / (2 · 0.25²)) for a length ratio r above 1; below 1 four times as wide, since a bone that points at
+    the camera is short and still a bone: at length 0 that is 0.61. lengths: (K, K) of `bone_lengths_of`.
     """
     distance = np.sqrt(((positions[:, None] - positions[None]) ** 2).sum(-1))
     expected = lengths[kinds[:, None], kinds[None]] * (scales[:, None] + scales[None]) / 2
     excess = distance / np.maximum(expected, 1e-6) - 1
-    return np.exp(-0.5 * (excess / np.where(excess > 0, 0.25, 0.75)) ** 2)
+    return np.exp(-0.5 * (excess / np.where(excess > 0, 0.25, 1.0)) ** 2)
 
 
 def instance_affinity(members: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ class TrackingOptions:
     relink: float = 2.0
     reach: float = 0.8
     least_frames: int = 5
-    least_time: float = 0.25
+    least_time: float = 0.4
     least_confidence: float = 0.3
 
 

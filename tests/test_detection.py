@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real detection on real footage, where a detector looks, other joint names, and `observe` as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from video_mocap.backend.detection.base import Candidates, candidates_from_instances, create_detector, person_boxes
+from video_mocap.backend.detection.convert import joint_set_of, to_keypoints_set
+from video_mocap.backend.detection.looks import Look, around, cut, distinct, overlap, tiles, to_picture
+from video_mocap.backend.errors import Cancelled, UserError
+from video_mocap.backend.footage import FootageInfo, Frame, probe, read_frames
+from video_mocap.backend.keypoints import Keypoints
+from video_mocap.backend.observe import observe
+from video_mocap.backend.progress import Progress, Step
+from video_mocap.rigging.joints import COCO17, KEYPOINTS
+
+FOOTAGE = Path(__file__).resolve().parents[2] / "shared" / "footage"
+needs_footage = pytest.mark.skipif(not FOOTAGE.is_dir(), reason="the development footage is not here")
+
+
+def first_frames(name: str, count: int) -> tuple[FootageInfo, list[Frame]]:
+    path = FOOTAGE / name
+    return probe(path), list(islice(read_frames(path), count))
+
+
+@needs_footage
+def test_observing_a_person_agrees_with_the_truth_and_with_itself() -> None:
+    info, frames = first_frames("cam04.mp4", 8)
+    found = []
+    for _ in range(2):
+        detector = create_detector("mediapipe", 2)
+        found.append(observe(frames, info, detector))
+        detector.close()
+    np.testing.assert_array_equal(found[0].keypoints, found[1].keypoints)
+
+    with np.load(FOOTAGE / "truth_single_refined.npz") as truth:
+        joints = truth["joints_world"][0, 1:8].astype(float)
+        names = [str(name).lower() for name in truth["joint_names"]]
+        world_to_camera, intrinsics = truth["world_to_camera"][3], truth["intrinsics"][3]
+    camera = (
+        joints @ world_to_camera[:3, :3].T + world_to_camera[:3, 3]
+    )  # distortion moves a point by 2 px at most here
+    pixels = (camera @ intrinsics.T)[..., :2] / camera[..., 2:]
+    height = np.ptp(pixels[..., 1], axis=1).mean()
+    for name in ("left_shoulder", "right_wrist", "left_hip", "right_knee", "left_ankle"):
+        error = found[0].keypoints[0, 1:, KEYPOINTS.index(name), :2] - pixels[:, names.index(name)]
+        assert np.linalg.norm(error, axis=-1).mean() < 0.04 * height, name
+
+
+@needs_footage
+def test_two_small_people_are_found() -> None:
+    info, frames = first_frames("intel_two_walking.mp4", 12)
+    detector = create_detector("mediapipe", 4)
+    keypoints = observe(frames, info, detector)
+    detector.close()
+    assert keypoints.person_ids.tolist() == [1, 2]
+    assert (keypoints.keypoints[..., 2] > 0).any(-1).mean() > 0.9
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (600, 8), (4320, 7680)])
+def test_frames_of_any_size_are_looked_at(height: int, width: int) -> None:
+    detector = create_detector("mediapipe", 1)
+    assert len(detector.detect(np.zeros((height, width, 3), np.uint8), 0.0)) == 0
+    detector.close()
+
+
+def test_an_unknown_detector_is_said_in_one_sentence() -> None:
+    with pytest.raises(UserError, match="choose one of: mediapipe"):
+        create_detector("nothing", 1)
+
+
+def test_the_parts_of_a_picture_fit_back_into_it() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (60, 100, 3), np.uint8)
+    look = Look(20, 10, 60, 50, mirrored=True)
+    np.testing.assert_array_equal(cut(image, look, 1000)[:, ::-1], image[10:50, 20:60])
+    assert cut(image, look, 20).shape == (20, 20, 3)
+    # left and right of a mirrored look change place: fraction 0.25 from the left is 0.75 of the way to the right
+    points = to_picture(np.array([[[0.25, 0.5], [0.5, 0.0]]]), look, np.array([1, 0]))
+    np.testing.assert_allclose(points, [[[40, 10], [50, 30]]])
+
+
+def test_tiles_cover_the_picture_and_overlap_by_half() -> None:
+    covered = np.zeros((270, 480), int)
+    found = tiles(480, 270, 135)
+    for tile in found:
+        covered[tile.y0 : tile.y1, tile.x0 : tile.x1] += 1
+    assert covered.min() >= 1
+    assert all(tile.x1 - tile.x0 == tile.y1 - tile.y0 == 135 for tile in found)
+    assert {b.x0 - a.x0 for a, b in pairwise(found) if a.y0 == b.y0} <= {57, 58}
+
+
+def test_boxes() -> None:
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [2, 2, 6, 6], [20, 0, 30, 10]], float)
+    assert overlap(boxes, boxes)[0].tolist() == [1, 0.9, 0.16, 0]
+    assert distinct(boxes, np.array([4, 3, 5, 1]), 4) == [2, 0, 3]
+    assert distinct(boxes, np.array([4, 3, 1, 1]), 4) == [0, 3]
+    assert around(boxes[3], 100, 100, 2.0) == Look(15, 0, 35, 15)
+    assert around(boxes[3], 22, 100, 2.0) is None
+
+
+def keypoints_of(names: tuple[str, ...]) -> Keypoints:
+    values = np.random.default_rng(0).random((1, 2, len(names), 3)).astype(np.float32)
+    return Keypoints(30, np.arange(2) / 30, (64, 48), names, np.array([1]), values)
+
+
+def test_other_joint_sets_are_reordered_by_name_and_what_they_lack_is_missing() -> None:
+    given = keypoints_of(COCO17.names[::-1])
+    taken = to_keypoints_set(given)
+    np.testing.assert_array_equal(taken.keypoints[:, :, :17], given.keypoints[:, :, ::-1])
+    assert np.isnan(taken.keypoints[:, :, 17:, :2]).all()
+    assert (taken.keypoints[:, :, 17:, 2] == 0).all()
+
+
+def test_names_of_other_tools_are_understood_and_strange_ones_refused() -> None:
+    names = ("Nose", "LEFT_HIP", "right hip", "left_big_toe")
+    taken = to_keypoints_set(keypoints_of(names))
+    present = [name for name, c in zip(KEYPOINTS.names, taken.keypoints[0, 0, :, 2], strict=True) if c > 0]
+    assert present == ["nose", "left_hip", "right_hip", "left_toe"]
+    with pytest.raises(UserError, match="not of a person"):
+        to_keypoints_set(keypoints_of(("beak", "tail", "left_paw", "right_paw")))
+
+
+def test_the_joint_set_of_a_detector_has_known_parents() -> None:
+    assert joint_set_of(COCO17.names) is COCO17
+    joints = joint_set_of(("left_hip", "left_knee", "tail"))
+    assert joints.parents == (-1, 0, -1)
+
+
+class _Scripted:
+    """A detector that finds one person in the frames it is told."""
+
+    names = COCO17.names
+    source: dict[str, object] = {"name": "scripted"}  # noqa: RUF012
+
+    def __init__(self, seen: set[int]) -> None:
+        self._seen = seen
+
+    def detect(self, image: np.ndarray, time_s: float) -> Candidates:
+        del image
+        person = np.random.default_rng(3).uniform(10, 40, (1, 17, 3))
+        person[..., 2] = 0.9
+        return candidates_from_instances(person[: round(time_s * 10) in self._seen])
+
+    def close(self) -> None: ...
+
+
+def _clip(count: int) -> tuple[FootageInfo, Iterator[Frame]]:
+    info = FootageInfo(Path("clip.mp4"), 64, 48, 10.0, count, count / 10, "video", "h264")
+    return info, (Frame(row, row / 10, np.zeros((48, 64, 3), np.uint8)) for row in range(count))
+
+
+def _observe(count: int, seen: set[int], progress: Progress | None = None) -> Keypoints:
+    info, frames = _clip(count)
+    return observe(frames, info, _Scripted(seen), progress=progress)
+
+
+def test_observe_reports_every_frame_and_leaves_missing_joints_missing() -> None:
+    steps: list[Step] = []
+    keypoints = _observe(12, set(range(12)), Progress(report=steps.append))
+    assert steps == [Step("detection", row, 12) for row in range(1, 13)]
+    assert keypoints.keypoint_names == KEYPOINTS.names
+    assert np.isnan(keypoints.keypoints[:, :, 17:, :2]).all()
+    assert np.isfinite(keypoints.keypoints[:, :, :17]).all()
+
+
+def test_nobody_and_somebody_for_too_short_are_said_in_one_sentence() -> None:
+    with pytest.raises(UserError, match=r"^no person was found in clip\.mp4$"):
+        _observe(20, set())
+    with pytest.raises(UserError, match="somebody in 3 of 20 frames"):
+        _observe(20, {4, 5, 6})
+    with pytest.raises(UserError, match="no frames"):
+        _observe(0, set())
+
+
+def test_one_frame_is_observed() -> None:
+    assert _observe(1, {0}).keypoints.shape == (1, 1, 23, 3)
+
+
+def test_cancelling_stops_between_frames() -> None:
+    steps: list[Step] = []
+    with pytest.raises(Cancelled):
+        _observe(12, {0, 1}, Progress(steps.append, lambda: len(steps) == 3))
+    assert len(steps) == 3
+
+
+def test_boxes_of_people_leave_out_what_is_hardly_seen() -> None:
+    person = np.array([[10, 20, 0.9], [30, 60, 0.8], [500, 500, 0.01], [np.nan, np.nan, 0]])
+    assert person_boxes(person).tolist() == [10, 20, 30, 60]
+    assert np.isnan(person_boxes(np.zeros((4, 3)))).all()
