@@ -103,9 +103,9 @@ def test_person_normalisation_gives_real_camera_axes(tmp_path):
 @pytest.mark.parametrize("causal", [False, True])
 def test_chunks_do_not_change_the_result(causal, tmp_path):
     points = checkpoint(tmp_path, causal=causal)
-    times = np.arange(200) / 30
+    times = np.arange(60) / 30
     whole = lift(TemporalLifter(points, "cpu", chunk=10_000), track(times), times)
-    for chunk in (1, 7, 64):
+    for chunk in (7, 32):
         parts = lift(TemporalLifter(points, "cpu", chunk=chunk), track(times), times)
         np.testing.assert_allclose(parts.joints, whole.joints, atol=2e-5)
 
