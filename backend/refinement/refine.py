@@ -20,11 +20,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ...rigging.joints import TAKE
 from .banded import NormalEquations
 from .body import Links, keypoint_rows
 
+#: The weights are meant for this many frames a second.
+_RATE = 30.0
 _FEET = np.array([TAKE.index(name) for name in ("left_heel", "left_toe", "right_heel", "right_toe")])
 _PELVIS, _HIPS = TAKE.index("pelvis"), (TAKE.index("left_hip"), TAKE.index("right_hip"))
 
@@ -33,7 +36,8 @@ _PELVIS, _HIPS = TAKE.index("pelvis"), (TAKE.index("left_hip"), TAKE.index("righ
 class Options:
     """Standard deviations that the terms are divided by.
 
-    pixels: of a keypoint, as a fraction of the person's size in the picture. direction, length, contact: metres.
+    pixels: of a keypoint, as a fraction of the person's size in the picture. direction, length: metres.
+    contact: speed of a foot that stands, m/s.
     acceleration, ray_acceleration, root_ray_acceleration: m/s^2 across and along the line of sight, and for the
     pelvis along it.
     root_depth: of the linear root, as a fraction of the distance; without it, errors of the lifted directions, which
@@ -45,7 +49,7 @@ class Options:
     pixels: float = 0.010
     direction: float = 0.04
     length: float = 0.002
-    contact: float = 0.002
+    contact: float = 0.02
     acceleration: float = 12.0
     ray_acceleration: float = 5.0
     root_ray_acceleration: float = 1.5
@@ -104,7 +108,9 @@ def refine(evidence: Evidence, start: np.ndarray, options: Options | None = None
             last = frames
         pinned = 0 if first == 0 else options.overlap // 2
         rows = slice(first, last)
-        result[rows] = _solve_window(evidence.part(rows), result[rows], start[rows, _PELVIS], pinned, options)
+        # The blocks are small: on several threads BLAS waits for itself most of the time.
+        with threadpool_limits(1, user_api="blas"):
+            result[rows] = _solve_window(evidence.part(rows), result[rows], start[rows, _PELVIS], pinned, options)
         if last == frames:
             return result
         first = last - options.overlap
@@ -118,8 +124,7 @@ def _solve_window(evidence: Evidence, start: np.ndarray, root: np.ndarray, pinne
         _bones(equations, evidence, x, options)
         _smoothness(equations, evidence, x, options)
         _root_depth(equations, root, options)
-        if evidence.contacts is not None:
-            _contacts(equations, evidence.contacts, options)
+        _contacts(equations, evidence, options)
         if pinned:
             hold = np.zeros((len(x), len(TAKE), 1, 1))
             hold[:pinned] = 1e8
@@ -145,7 +150,7 @@ def _reprojection(equations: NormalEquations, evidence: Evidence, x: np.ndarray,
     a[..., 2] = -offset
     a /= (depth * sigma)[..., None, None]
     error = np.linalg.norm((a @ x[:, joints][..., None])[..., 0], axis=-1)
-    weight = confidence**2 / (1 + (error / options.outlier) ** 2) ** 2
+    weight = _share(evidence.times)[:, None] * confidence**2 / (1 + (error / options.outlier) ** 2) ** 2
     equations.points(joints, a.swapaxes(-1, -2) @ (weight[..., None, None] * a))
 
 
@@ -158,9 +163,7 @@ def _bones(equations: NormalEquations, evidence: Evidence, x: np.ndarray, option
     now = x[:, b] - x[:, a]
     unit = now / np.maximum(np.linalg.norm(now, axis=-1, keepdims=True), 1e-9)
     along = (links.stiffness / options.length**2)[None, :, None]
-    # A short bone's direction matters as much as a long one's: the deviation allowed is an angle for long bones and
-    # a distance for short ones.
-    across = (trust / options.direction**2)[..., None]
+    across = (_share(evidence.times)[:, None] * trust / options.direction**2)[..., None]
     matrix = across[..., None] * np.eye(3) + along[..., None] * unit[..., :, None] * unit[..., None, :]
     equations.differences(a, b, matrix, across * wanted + along * links.length[:, None] * unit)
     equations.combination((_PELVIS, *_HIPS), (1.0, -0.5, -0.5), 1 / options.length**2)
@@ -181,8 +184,7 @@ def _smoothness(equations: NormalEquations, evidence: Evidence, x: np.ndarray, o
     factors = np.stack(
         [2 / (before * (before + after)), -2 / (before * after), 2 / (after * (before + after))], axis=-1
     )
-    # Independent of the frame rate: the sum over frames stands for an integral over time at 30 Hz.
-    share = 30.0 * 0.5 * (before + after)
+    share = _share(evidence.times)[1:-1]
     ray = x[1:-1] / np.maximum(np.linalg.norm(x[1:-1], axis=-1, keepdims=True), 1e-9)
     across = np.full(len(TAKE), 1 / options.acceleration**2)
     along = np.full(len(TAKE), 1 / options.ray_acceleration**2)
@@ -191,8 +193,18 @@ def _smoothness(equations: NormalEquations, evidence: Evidence, x: np.ndarray, o
     equations.bends(factors, share[:, None, None, None] * matrix)
 
 
-def _contacts(equations: NormalEquations, contacts: np.ndarray, options: Options) -> None:
-    standing = np.minimum(contacts[1:], contacts[:-1])
-    weight = np.zeros((len(contacts) - 1, len(TAKE), 1, 1))
-    weight[:, _FEET, 0, 0] = standing**2 / options.contact**2
+def _contacts(equations: NormalEquations, evidence: Evidence, options: Options) -> None:
+    if evidence.contacts is None:
+        return
+    step = np.diff(evidence.times)
+    standing = np.minimum(evidence.contacts[1:], evidence.contacts[:-1])
+    weight = np.zeros((len(step), len(TAKE), 1, 1))
+    weight[:, _FEET, 0, 0] = standing**2 * (_RATE * step / (options.contact * step) ** 2)[:, None]
     equations.steps(weight * np.eye(3))
+
+
+def _share(times: np.ndarray) -> np.ndarray:
+    """(F,) how much of the evidence a frame is: sums over frames stand for integrals over time, at any frame rate."""
+    if len(times) < 2:
+        return np.ones(len(times))
+    return np.clip(_RATE * np.gradient(times), 0.1, 10.0)
