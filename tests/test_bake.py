@@ -243,6 +243,12 @@ def test_bad_requests_are_one_sentence_and_leave_nothing(tmp_path: Path) -> None
 
 
 @needs_bpy
+def test_suffix_may_be_upper_case(tmp_path: Path) -> None:
+    bake(write(take_of(walk()[None], 24.0), tmp_path), tmp_path / "WALK.FBX")
+    assert (tmp_path / "WALK.FBX").read_bytes().startswith(b"Kaydara FBX Binary")
+
+
+@needs_bpy
 def test_failure_in_blender_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     take = take_of(walk()[None], 24.0)
     take.joints_confidence[:] = 0

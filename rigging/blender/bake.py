@@ -32,14 +32,14 @@ def bake(job: dict[str, Any]) -> None:
     people = [int(job["person"])] if job.get("person") is not None else seen_people(take)
     if not people:
         raise ValueError("the take has nobody in it")
-    if output.suffix == ".fbx":
+    if output.suffix.lower() == ".fbx":
         # An .fbx has times, not frames: its time 0 is the first frame of the footage (Blender imports it as frame 1).
         take = replace(take, times=take.times - 1 / take.fps)
     motions = [solve(take, person) for person in people]
     bpy.ops.wm.read_factory_settings(use_empty=True)
     footage = Path(job["footage"]).resolve() if job.get("footage") else None
-    build_scene(take, motions, job["name"], footage if output.suffix == ".blend" else None)
-    if output.suffix == ".fbx":
+    build_scene(take, motions, job["name"], footage if output.suffix.lower() == ".blend" else None)
+    if output.suffix.lower() == ".fbx":
         _export_fbx(output)
     else:
         _save_blend(output, Path(job["folder"]).resolve())
