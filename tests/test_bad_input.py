@@ -9,12 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 from video_mocap.backend import cli
 from video_mocap.backend.commands import checks
-from video_mocap.backend.keypoints import Keypoints, write_keypoints
+from video_mocap.backend.keypoints import Keypoints, read_keypoints, write_keypoints
 from video_mocap.rigging.joints import KEYPOINTS
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -79,6 +80,26 @@ def test_nobody_in_any_frame(folder: Path, capsys, count: int, size: tuple[int, 
     images(folder / "wall", count, size)
     sentence = fails(capsys, "capture", "wall")
     assert "wall" in sentence or "person" in sentence or "people" in sentence or "nobody" in sentence.lower()
+
+
+@pytest.mark.parametrize(("seen", "count", "status"), [(3, 30, 1), (1, 1, 0)])
+def test_a_person_in_few_frames(folder: Path, capsys, seen: int, count: int, status: int) -> None:
+    """Three frames among thirty are no motion; a single picture is a pose, and detected as one."""
+    footage = SHARED / "footage" / "pose_1.mp4"
+    if not footage.exists():
+        pytest.skip(f"{footage.name} is not here")
+    (folder / "clip").mkdir()
+    with av.open(str(footage)) as container:
+        for number, frame in zip(range(seen), container.decode(video=0), strict=False):
+            frame.to_image().save(folder / "clip" / f"{number:04d}.png")
+            size = (frame.width, frame.height)
+    for number in range(seen, count):
+        Image.new("RGB", size, (100, 100, 100)).save(folder / "clip" / f"{number:04d}.png")
+    if status:
+        assert f"{seen} of {count} frames" in fails(capsys, "detect", "clip")
+    else:
+        assert cli.main(["detect", "clip"]) == 0
+        assert read_keypoints(folder / "clip.keypoints.npz").keypoints.shape[:2] == (1, 1)
 
 
 def test_truncated_video_without_its_index(folder: Path, capsys) -> None:
