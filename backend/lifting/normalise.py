@@ -44,14 +44,15 @@ def person(keypoints: Tensor, intrinsics: Tensor, fps: float) -> tuple[Tensor, T
     weight = confidence * 0.1
     weight[..., list(_TORSO)] = confidence[..., list(_TORSO)]
     centre = _weighted_smooth(_weighted_mean(rays, weight), weight.sum(-1), fps)
-    offset = (rays - centre[:, :, None]).square().sum(-1)
-    total = confidence.sum(-1)
-    spread = (offset * confidence).sum(-1) / total.clamp_min(1e-6)
-    size = _weighted_smooth(0.5 * torch.log(spread.clamp_min(1e-8))[..., None], total, fps).exp()
-
     rotation = look_rotation(centre)
     turned = torch.cat([rays, torch.ones_like(rays[..., :1])], dim=-1) @ rotation.transpose(-1, -2)
-    scaled = turned[..., :2] / turned[..., 2:].clamp_min(1e-3) / size[:, :, None]
+    turned = turned[..., :2] / turned[..., 2:].clamp_min(1e-3)
+
+    # Size is measured after turning: at the edge of a wide picture a person is stretched.
+    total = confidence.sum(-1)
+    spread = (turned.square().sum(-1) * confidence).sum(-1) / total.clamp_min(1e-6)
+    size = _weighted_smooth(0.5 * torch.log(spread.clamp_min(1e-8))[..., None], total, fps).exp()
+    scaled = turned / size[:, :, None]
     scaled = torch.where(present[..., None], scaled, 0.0)
     return torch.cat([scaled, confidence[..., None]], dim=-1), rotation
 

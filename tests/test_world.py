@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Up, floor, sizes and contacts from feet whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+from video_mocap.backend.world.contacts import contact_probability, foot_speed, resting_weight
+from video_mocap.backend.world.ground import fit_ground, mean_up, world_from_camera
+
+RNG = np.random.default_rng(11)
+
+
+def tilted(degrees: float, axis: tuple[float, float, float] = (1, 0, 0)) -> np.ndarray:
+    """Level up (0, -1, 0) turned about a camera axis."""
+    angle, k = np.radians(degrees), np.asarray(axis, float)
+    v = np.array([0.0, -1.0, 0.0])
+    return v * np.cos(angle) + np.cross(k, v) * np.sin(angle) + k * (k @ v) * (1 - np.cos(angle))
+
+
+def floor_points(up: np.ndarray, height: float, count: int = 200) -> np.ndarray:
+    """(N, 3) points of the floor 3 to 7 m in front of the camera."""
+    side = np.cross(up, [0.0, 0.0, 1.0])
+    side /= np.linalg.norm(side)
+    ahead = np.cross(side, up)
+    ahead *= np.sign(ahead[2])
+    x, y = RNG.uniform(-2, 2, count), RNG.uniform(3, 7, count)
+    return x[:, None] * side + y[:, None] * ahead - height * up
+
+
+def angle_between(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.degrees(np.arccos(np.clip(a @ b, -1, 1))))
+
+
+def test_mean_up_ignores_a_fifth_of_wild_votes() -> None:
+    up = tilted(20)
+    votes = up + RNG.normal(0, 0.05, (100, 3))
+    votes[:20] = tilted(-60, (0, 0, 1))
+    assert angle_between(mean_up(votes, np.ones(100)), up) < 2
+    assert mean_up(np.full((3, 3), np.nan), np.ones(3)).tolist() == [0, -1, 0]
+
+
+def test_feet_that_stand_correct_the_tilt_and_give_the_height() -> None:
+    true_up = tilted(-15)
+    points = floor_points(true_up, 1.6) + RNG.normal(0, 0.01, (200, 3))
+    start = tilted(-9)
+    ground = fit_ground(start, [points], [np.full(200, 0.1)])
+    assert angle_between(ground.up, true_up) < 0.5 * angle_between(start, true_up)
+    assert abs(ground.height - 1.6) < 0.35  # tilt, size and height trade off within their priors
+
+
+def test_one_spot_says_nothing_about_tilt() -> None:
+    up = tilted(-10)
+    points = floor_points(up, 1.5, 1) + RNG.normal(0, 0.005, (100, 3))
+    ground = fit_ground(up, [points], [np.full(100, 0.1)])
+    assert angle_between(ground.up, up) < 1.0
+    assert abs(np.median(points @ ground.up) + ground.height) < 0.01
+
+
+def test_two_people_stand_on_one_floor() -> None:
+    up = tilted(-12)
+    tall, small = floor_points(up, 1.5), floor_points(up, 1.5) * 1.1  # the second was taken for larger than it is
+    ground = fit_ground(up, [tall, small], [np.full(200, 0.1)] * 2)
+    heights = [np.median(size * points @ ground.up) for size, points in zip(ground.sizes, (tall, small), strict=True)]
+    assert abs(heights[0] - heights[1]) < 0.03
+    assert ground.sizes[1] < ground.sizes[0]
+
+
+def test_nobody_stands() -> None:
+    ground = fit_ground(tilted(0), [np.zeros((5, 3))], [np.zeros(5)])
+    assert np.isnan(ground.height)
+
+
+def test_world_has_its_floor_at_zero_and_the_origin_below_the_person() -> None:
+    up = tilted(-20, (0.8, 0, 0.6))
+    points = floor_points(up, 1.7)
+    ground = fit_ground(up, [points], [np.full(200, 0.1)])
+    person = points[0] + 0.9 * up
+    to_world = world_from_camera(ground, person)
+    world = points @ to_world[:3, :3].T + to_world[:3, 3]
+    assert np.abs(world[:, 2]).max() < 0.02
+    origin = to_world[:3, :3] @ person + to_world[:3, 3]
+    np.testing.assert_allclose(origin, [0, 0, 0.9], atol=0.03)
+    assert np.isclose(np.linalg.det(to_world[:3, :3]), 1)
+    camera = to_world[:3, 3]
+    assert camera[1] < -2  # the camera stands at -Y and looks along +Y
+    assert (to_world[:3, :3] @ [0, 0, 1])[1] > 0.8
+
+
+def test_straight_down_still_gives_a_rotation() -> None:
+    ground = fit_ground(np.array([0.0, 0.0, -1.0]), [np.array([[0.0, 0, 3]])], [np.ones(1)])
+    to_world = world_from_camera(ground, np.array([0.0, 0, 2]))
+    np.testing.assert_allclose(to_world[:3, :3] @ to_world[:3, :3].T, np.eye(3), atol=1e-9)
+
+
+def stepping(fps: float, seconds: float = 4.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(F, 4, 3) feet, camera axes with level up, that stand and swing in turn each half second; times; standing."""
+    times = np.arange(round(seconds * fps)) / fps
+    feet = np.zeros((len(times), 4, 3))
+    standing = np.zeros((len(times), 4), bool)
+    for side, offset in ((0, 0.0), (1, 0.5)):
+        phase = (times + offset) % 1.0
+        swing = np.clip(phase - 0.5, 0, None) * 2
+        count = np.floor(times + offset)
+        ease = swing * swing * (3 - 2 * swing)
+        for joint in (2 * side, 2 * side + 1):
+            feet[:, joint, 0] = 0.8 * (count + ease)
+            feet[:, joint, 1] = 1.5 - 0.15 * np.sin(np.pi * swing)
+            feet[:, joint, 2] = 4
+            standing[:, joint] = swing == 0
+    return feet, times, standing
+
+
+def test_contacts_of_steps() -> None:
+    up = np.array([0.0, -1.0, 0.0])
+    for fps in (24.0, 60.0):
+        feet, times, standing = stepping(fps)
+        found = contact_probability(feet + RNG.normal(0, 0.001, feet.shape), times, up, -1.5) > 0.5
+        assert (found == standing).mean() > 0.88
+        assert not found[~standing & (feet[..., 1] < 1.38)].any()
+        weight = resting_weight(feet, times, up)
+        assert weight[standing].sum() > 5 * weight[~standing].sum()
+
+
+def test_a_blink_is_no_contact_and_one_frame_is_no_error() -> None:
+    up = np.array([0.0, -1.0, 0.0])
+    times = np.arange(40) / 30
+    feet = np.zeros((40, 4, 3))
+    feet[..., 0] = 3.0 * times[:, None]
+    feet[20:22, :, 0] = feet[20, 0, 0]
+    feet[..., 1] = 1.5
+    assert (contact_probability(feet, times, up, -1.5) < 0.5).all()
+    assert foot_speed(feet[:1], times[:1]).tolist() == [[0, 0, 0, 0]]
+    assert contact_probability(feet[:1], times[:1], up, -1.5).shape == (1, 4)
