@@ -96,7 +96,7 @@ class MediaPipeDetector:
         found = self._look(image, self._search_looks(width, height, time_s))
         if len(found):
             boxes = np.concatenate([boxes, person_boxes(np.concatenate(found))])
-        worth = np.concatenate([np.full(len(self._known), np.inf), *(people[..., 2].mean(-1) for people in found)])
+        worth = np.concatenate([np.full(len(self._known), np.inf), *(_worth(people) for people in found)])
         boxes = boxes[distinct(boxes, worth, self._max_persons)]
         people = self._close_up(image, boxes)
         self._remember(people, time_s)
@@ -128,7 +128,7 @@ class MediaPipeDetector:
         looks: list[Look] = []
         if not known or time_s - self._searched >= SEARCH_EVERY:
             self._searched = time_s
-            looks += [whole(width, height), whole(width, height, mirrored=True)]
+            looks += [whole(width, height, mirror) for mirror in (False, True)[: 1 if known else 2]]
         if time_s - self._searched_fine >= (FINE_SEARCH_EVERY if known else LOST_FINE_SEARCH_EVERY):
             self._searched_fine = time_s
             short = min(width, height)
@@ -160,7 +160,7 @@ class MediaPipeDetector:
         recent = time_s - self._seen < KEEP_LOOKING
         boxes = np.concatenate([person_boxes(people), self._known[recent]])
         seen = np.concatenate([np.full(len(people), time_s), self._seen[recent]])
-        worth = np.concatenate([people[..., 2].mean(-1), np.zeros(int(recent.sum()))])
+        worth = np.concatenate([_worth(people), np.zeros(int(recent.sum()))])
         rows = distinct(boxes, worth, self._max_persons)
         self._known, self._seen = boxes[rows], seen[rows]
 
@@ -177,6 +177,11 @@ def to_keypoints(landmarks: np.ndarray, width: int, height: int) -> np.ndarray:
     outside = np.linalg.norm(people[..., :2] - np.clip(people[..., :2], 0, [width, height]), axis=-1)
     people[..., 2] *= np.exp(-outside / (0.1 * person_scales(people)[:, None]))
     return people
+
+
+def _worth(people: np.ndarray) -> np.ndarray:
+    """(M,) confidence times size: who to look at first."""
+    return people[..., 2].mean(-1) * np.nan_to_num(person_scales(people))
 
 
 def create(max_persons: int) -> MediaPipeDetector:
