@@ -30,18 +30,19 @@ def observe(
     detector: Detector,
     max_persons: int | None = None,
     progress: Progress | None = None,
+    total: int | None = None,
 ) -> Keypoints:
     """The people in footage, tracked, on the `KEYPOINTS` set.
 
     frames: in order; held one at a time. max_persons: keep the most prominent people only (frames x confidence x size);
-    None keeps all. A person counts who is seen in at least 5 frames, or in half of the frames of shorter footage.
+    None keeps all. A person counts who is seen in at least 5 frames and 0.4 s, or in half of the frames of shorter
+    footage. total: frames to expect, for progress.
     Raises UserError if there is no frame or no person, Cancelled if progress says so.
     """
     progress = progress or Progress()
     joints = joint_set_of(detector.names)
     rows, back = rows_of(detector.names, KEYPOINTS.names), rows_of(KEYPOINTS.names, detector.names)
     tracker = Tracker(KEYPOINTS.names, max_persons)
-    total = info.expected_frames
     done, seen = 0, 0
     for frame in frames:
         if progress.cancelled():
@@ -75,7 +76,7 @@ def _check(tracks: Tracks, seen: int, info: FootageInfo) -> None:
     if not len(tracks.person_ids):
         raise UserError(
             f"no person was seen long enough in {info.path}: somebody in {seen} of {len(tracks.times)} frames, "
-            "but at least 5 frames of one person are needed"
+            "but at least 5 frames and 0.4 s of one person are needed"
         )
 
 

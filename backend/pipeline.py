@@ -67,6 +67,7 @@ class _Person:
 
 def capture(video: str | Path, options: CaptureOptions, progress: Progress | None = None) -> Take:
     """Footage to a take. Raises UserError in one sentence, Cancelled if progress says so."""
+    open_lifter(options)  # weights that cannot be opened should not cost an hour of detection first
     return lift(detect(video, options, progress), options, progress)
 
 
@@ -81,7 +82,8 @@ def detect(video: str | Path, options: CaptureOptions, progress: Progress | None
     warnings: list[str] = []
     frames = prefetch(read_frames(video, options.start, options.end, warnings=warnings))
     try:
-        keypoints = observe(frames, info, detector, options.max_persons, progress)
+        total = info.expected_frames(options.start, options.end)
+        keypoints = observe(frames, info, detector, options.max_persons, progress, total)
     finally:
         frames.close()
         detector.close()
@@ -103,6 +105,7 @@ def lift(keypoints: Keypoints, options: CaptureOptions, progress: Progress | Non
         person = _lift_person(keypoints, row, int(identity), lifter, intrinsics)
         if person.parts:
             people.append(person)
+    _report(progress, "lifting", len(keypoints.person_ids), len(keypoints.person_ids))
     if not people:
         raise UserError("nobody was seen well enough in this footage to be put into space")
     tilt = _tilt(people)
@@ -114,7 +117,7 @@ def lift(keypoints: Keypoints, options: CaptureOptions, progress: Progress | Non
         _report(progress, "refinement", 2 * number + 1, 2 * len(people))
         _find_contacts(person, keypoints.times, ground, number)
         _refine_person(person, keypoints, intrinsics)
-    progress.report(Step("refinement", 2 * len(people), 2 * len(people)))
+    _report(progress, "refinement", 2 * len(people), 2 * len(people))
     ground = _find_ground(people, keypoints.times, ground.up)
     return _take(people, keypoints, intrinsics, ground, _metadata(keypoints, options, lifter, people, focal_source))
 
@@ -142,7 +145,7 @@ def _camera(keypoints: Keypoints, options: CaptureOptions) -> tuple[np.ndarray, 
 def _report(progress: Progress, stage: str, done: int, total: int) -> None:
     if progress.cancelled():
         raise Cancelled(f"{stage} was stopped")
-    progress.report(Step(stage, done, total))
+    progress.report(Step(stage, done, total, "steps"))
 
 
 def _lift_person(keypoints: Keypoints, row: int, identity: int, lifter: Lifter, intrinsics: np.ndarray) -> _Person:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from video_mocap.backend.errors import UserError
-from video_mocap.backend.footage import Frame, probe, read_frames, video
+from video_mocap.backend.footage import FootageInfo, Frame, probe, read_frames, video
 from video_mocap.backend.footage.clock import steady_times
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "footage"
@@ -397,3 +397,11 @@ def test_real_footage(name: str, count: int, fps: float) -> None:
     frames = [(frame.index, frame.time, frame.image.shape) for frame in read_frames(clip)]
     assert (info.frame_count, info.fps) == (count, fps)
     assert frames == [(row, pytest.approx(row / fps), (info.height, info.width, 3)) for row in range(count)]
+
+
+def test_frames_to_expect_in_a_range(tmp_path: Path) -> None:
+    info = FootageInfo(tmp_path / "a.mp4", 64, 48, 30.0, 90, 3.0, "video", "h264")
+    assert info.expected_frames() == 90
+    assert info.expected_frames(start=1.0) == 60
+    assert info.expected_frames(end=2.0) == 60
+    assert info.expected_frames(1.0, 10.0) == 60

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import checks, options
 
@@ -30,18 +29,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     checks.check_input(arguments.truth)
 
     from ...rigging.take import read_take
-    from ..evaluation.evaluate import evaluate
+    from ..evaluation.evaluate import evaluate, report
 
     metrics = evaluate(read_take(arguments.take), arguments.truth, camera=arguments.camera)
-    console.result(metrics, list(_table(metrics)))
+    console.result(metrics, report(metrics).splitlines())
     return 0
-
-
-def _table(metrics: dict[str, Any]) -> Iterator[str]:
-    """One line a measure and person; what cannot be said is left out."""
-    for person in metrics["persons"]:
-        yield f"person {person['truth_person']} of the truth: person {person['take_person']} of the take"
-        for key, value in person.items():
-            measure = metrics["measures"].get(key)
-            if measure is not None and value is not None:
-                yield f"  {key:28} {value:10.4g} {measure['unit']}"

@@ -29,12 +29,15 @@ class FootageInfo:
     kind: Literal["video", "images"]
     codec: str
 
-    @property
-    def expected_frames(self) -> int | None:
-        """Frames to expect, for progress: the stated number, else one estimated from the duration."""
-        if self.frame_count is not None or self.duration is None:
-            return self.frame_count
-        return round(self.duration * self.fps)
+    def expected_frames(self, start: float | None = None, end: float | None = None) -> int | None:
+        """Frames to expect in a range of seconds, for progress: the stated number, else one from the duration."""
+        count = self.frame_count
+        if count is None and self.duration is not None:
+            count = round(self.duration * self.fps)
+        if start is None and end is None:
+            return count
+        last = count if end is None else round(end * self.fps) if count is None else min(count, round(end * self.fps))
+        return None if last is None else max(1, last - round((start or 0.0) * self.fps))
 
 
 @dataclass(frozen=True)
