@@ -4,8 +4,8 @@
     python benchmarks/footage.py FOOTAGE_FOLDER [--work FOLDER]
 
 FOOTAGE_FOLDER holds cam01.mp4 .. cam04.mp4 and truth_single_refined.npz. A capture is what a user gets: the focal
-length is not told. mediapipe is its `solutions.pose` (full, tracking) with its own world landmarks on the same frames; its
-translation is solved from its 2D with the true intrinsics and its camera is taken as level, since it knows no better.
+length is not told. mediapipe is its `solutions.pose` (full, tracking) with its own world landmarks on the same frames;
+its translation is solved from its 2D with the true intrinsics, its camera is taken as level, since it knows no better.
 Detected keypoints are kept in the work folder, so that a second run only lifts.
 """
 

@@ -156,7 +156,7 @@ def _clip(count: int) -> tuple[FootageInfo, Iterator[Frame]]:
 
 def _observe(count: int, seen: set[int], progress: Progress | None = None) -> Keypoints:
     info, frames = _clip(count)
-    return observe(frames, info, _Scripted(seen), progress=progress)
+    return observe(frames, info, _Scripted(seen), progress=progress, total=info.expected_frames())
 
 
 def test_observe_reports_every_frame_and_leaves_missing_joints_missing() -> None:
