@@ -20,6 +20,7 @@ from .keypoints import Keypoints
 from .lifting.lifter import Lifted, Lifter
 from .progress import Progress, Step
 from .refinement.body import measure_links
+from .refinement.focal import estimate_focal, misfit
 from .refinement.refine import Evidence, refine
 from .refinement.stretches import place, stretches
 from .world.contacts import FOOT_ROWS, contact_probability, resting_weight
@@ -94,11 +95,13 @@ def detect(video: str | Path, options: CaptureOptions, progress: Progress | None
 def lift(keypoints: Keypoints, options: CaptureOptions, progress: Progress | None = None) -> Take:
     """Every stage after tracking. Raises UserError, Cancelled."""
     progress = progress or Progress()
-    intrinsics, focal_source = _camera(keypoints, options)
     lifter = open_lifter(options)
     if not set(TAKE.names) <= set(lifter.info.gives):
         missing = [name for name in TAKE.names if name not in lifter.info.gives]
         raise UserError(f"the lifter {lifter.info.weights} does not give {', '.join(missing)}, which a take needs")
+    intrinsics, focal_source = _camera(keypoints, options)
+    if focal_source == "assumed":
+        intrinsics, focal_source = _observed_focal(keypoints, options, intrinsics)
     people = []
     for row, identity in enumerate(keypoints.person_ids):
         _report(progress, "lifting", row, len(keypoints.person_ids))
@@ -122,12 +125,15 @@ def lift(keypoints: Keypoints, options: CaptureOptions, progress: Progress | Non
     return _take(people, keypoints, intrinsics, ground, _metadata(keypoints, options, lifter, people, focal_source))
 
 
-def open_lifter(options: CaptureOptions) -> Lifter:
-    """The lifter that the options name. Raises UserError if its weights cannot be opened."""
+def open_lifter(options: CaptureOptions, flip: bool = True) -> Lifter:
+    """The lifter that the options name. flip: average with the mirror image.
+
+    Raises UserError if its weights cannot be opened.
+    """
     from .lifting.table import LIFTERS
 
     path = DEFAULT_WEIGHTS if options.lifter == "default" else Path(options.lifter)
-    return LIFTERS["temporal"](path, options.device, True)
+    return LIFTERS["temporal"](path, options.device, flip)
 
 
 def write_take(path: str | Path, take: Take) -> None:
@@ -140,6 +146,29 @@ def _camera(keypoints: Keypoints, options: CaptureOptions) -> tuple[np.ndarray, 
     if keypoints.intrinsics is not None and not given:
         return keypoints.intrinsics, "keypoints file"
     return guess_intrinsics(keypoints.image_size, options.focal_length, options.fov)
+
+
+def _observed_focal(keypoints: Keypoints, options: CaptureOptions, assumed: np.ndarray) -> tuple[np.ndarray, str]:
+    """The assumed intrinsics (3, 3), or corrected ones if the first person's perspective contradicts them."""
+    lifter = open_lifter(options, flip=False)
+    if not lifter.info.needs_camera:
+        return assumed, "assumed"
+    seen = np.flatnonzero((keypoints.keypoints[0, ..., 2] > 0).any(-1))
+    # Ten seconds show as much perspective as an hour.
+    part = slice(int(seen[0]), int(min(seen[-1] + 1, seen[0] + 10 * keypoints.fps + 1)))
+    points, times = keypoints.keypoints[0, part], keypoints.times[part]
+
+    def with_factor(factor: float) -> np.ndarray:
+        return assumed * np.array([[factor, 1, 1], [1, factor, 1], [1, 1, 1]])
+
+    def cost(factor: float) -> float:
+        intrinsics = with_factor(factor)
+        lifted = lifter.lift(points, keypoints.keypoint_names, times, intrinsics, keypoints.image_size)
+        joints = lifted.joints[:, [lifted.joint_names.index(name) for name in TAKE.names]]
+        return misfit(joints, points, keypoints.keypoint_names, intrinsics)
+
+    factor = estimate_focal(cost)
+    return (assumed, "assumed") if factor == 1.0 else (with_factor(factor), "estimated from perspective")
 
 
 def _report(progress: Progress, stage: str, done: int, total: int) -> None:
