@@ -19,6 +19,8 @@ from .files import whole_file
 from .progress import Progress, Step
 
 _SUFFIXES = (".blend", ".fbx", ".bvh")
+#: How the lines begin that the process says for the user.
+_KINDS = ("error: ", "warning: ")
 
 
 def bake(
@@ -27,12 +29,13 @@ def bake(
     footage: str | Path | None = None,
     person: int | None = None,
     progress: Progress | None = None,
-) -> None:
+) -> list[str]:
     """Write a take as a file that an animator opens; the format is the suffix of `output`.
 
     .blend: every person as an armature with a body, the camera, and `footage` (a video or a folder of images) behind
-    it, linked by a relative path. .fbx: armatures and bodies. .bvh: one skeleton, so a take of several people needs
-    `person`, which for the other two means that person alone. `output` appears whole or not at all.
+    it, linked by a relative path; footage that Blender cannot show is left out with a warning. .fbx: armatures and
+    bodies. .bvh: one skeleton, so a take of several people needs `person`, which for the other two means that person
+    alone. `output` appears whole or not at all. Returns the warnings, one sentence each.
     Raises UserError if the take, the person, the footage or the output is not usable or bpy is missing, and Cancelled.
     """
     take_path, output = Path(take_path), Path(output)
@@ -47,12 +50,24 @@ def bake(
     except (FileFormatError, FileNotFoundError) as error:
         raise UserError(str(error)) from None
     people = _people(take, take_path, person)
+    warnings: list[str] = []
     progress.report(Step("bake", 0, 1))
     if output.suffix.lower() == ".bvh":
         _bake_bvh(take, people, output)
     else:
-        _bake_in_blender(take_path, output, footage, person, progress)
+        warnings = _bake_in_blender(take_path, output, _first_file(footage), person, progress)
     progress.report(Step("bake", 1, 1))
+    return warnings
+
+
+def _first_file(footage: Path | None) -> Path | None:
+    """The file that stands for the footage in Blender: the video, or the first image of a sequence."""
+    if footage is None:
+        return None
+    from .footage.images import find_sequence
+
+    images = find_sequence(footage)
+    return images[0] if images else footage
 
 
 def _people(take: Take, path: Path, person: int | None) -> list[int]:
@@ -79,7 +94,7 @@ def _bake_bvh(take: Take, people: list[int], output: Path) -> None:
 
 def _bake_in_blender(
     take_path: Path, output: Path, footage: Path | None, person: int | None, progress: Progress
-) -> None:
+) -> list[str]:
     if importlib.util.find_spec("bpy") is None:
         raise UserError(
             f"writing {output.suffix} needs the bpy package: run `python3 build.py setup`, or write a .bvh instead"
@@ -95,13 +110,14 @@ def _bake_in_blender(
         }
         job_path = Path(folder) / "job.json"
         job_path.write_text(json.dumps(job), encoding="utf-8")
-        _run(job_path, output, progress)
+        warnings = _run(job_path, output, progress)
         if temporary.stat().st_size == 0:
             raise UserError(f"cannot write {output}: Blender left no file")
+    return warnings
 
 
-def _run(job_path: Path, output: Path, progress: Progress) -> None:
-    """Run the job in a process of its own. Raises UserError with the sentence it leaves on stderr."""
+def _run(job_path: Path, output: Path, progress: Progress) -> list[str]:
+    """Run the job in a process of its own; its warnings. Raises UserError with the sentence it leaves on stderr."""
     module = f"{(__package__ or '').rpartition('.')[0]}.rigging.blender.bake"
     # Blender's own temporary folder outlives a process that ends by os._exit: put it into ours.
     environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(job_path.parent))
@@ -128,6 +144,9 @@ def _run(job_path: Path, output: Path, progress: Progress) -> None:
                 child.wait()
         log.seek(0)
         lines = [line.strip() for line in log.read().splitlines() if line.strip()]
+    said = {kind: [line.removeprefix(kind) for line in lines if line.startswith(kind)] for kind in _KINDS}
     if status != 0:
-        said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        raise UserError(said[-1] if said else f"cannot write {output}: Blender stopped with status {status}")
+        raise UserError(
+            said["error: "][-1] if said["error: "] else f"cannot write {output}: Blender stopped with status {status}"
+        )
+    return said["warning: "]

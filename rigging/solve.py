@@ -116,7 +116,8 @@ _CARRIER = _carriers()
 def resample(motion: Motion, times: np.ndarray) -> Motion:
     """The motion at other times (G,), seconds: rotations by slerp, the root linearly, held beyond the ends."""
     root = np.stack([np.interp(times, motion.times, motion.root_translation[:, axis]) for axis in range(3)], -1)
-    nearest = np.abs(motion.times[None] - np.asarray(times)[:, None]).argmin(1)
+    middles = (motion.times[1:] + motion.times[:-1]) / 2
+    nearest = np.searchsorted(middles, np.asarray(times, np.float64))
     return replace(
         motion,
         times=np.asarray(times, np.float64),

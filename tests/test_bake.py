@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,17 @@ found = {
 if scene.camera and scene.camera.data.background_images:
     image = scene.camera.data.background_images[0]
     found["background"] = [scene.camera.data.show_background_images, image.source, image.clip is not None]
+views = [a.spaces.active.region_3d for s in bpy.data.screens for a in s.areas if a.type == "VIEW_3D"]
+meshes = [o for o in bpy.data.objects if o.type == "MESH"]
+found["opens"] = {
+    "modes": [r.mode for r in rigs], "active": bpy.context.view_layer.objects.active.name, "frame": scene.frame_current,
+    "collection": bpy.context.view_layer.active_layer_collection.name,
+    "views": sorted({(v.view_perspective, round(v.view_camera_zoom, 1)) for v in views}),
+    "body": sorted({(m.show_transparent, round(s.material.diffuse_color[3], 2)) for m in meshes
+                    for s in m.material_slots}),
+    "rigs": sorted({(r.show_in_front, r.data.display_type) for r in rigs}),
+    "colours": {b.name: b.color.palette for b in rigs[0].data.bones},
+}
 action = rigs[0].animation_data.action
 found["slots"] = len(action.slots)
 found["bags"] = [len(s.channelbags) for l in action.layers for s in l.strips]
@@ -108,6 +120,20 @@ def pixels_of(take: Take, points: np.ndarray, frame: int) -> np.ndarray:
     in_camera = points @ matrix[:3, :3].T + matrix[:3, 3]
     projected = in_camera @ take.intrinsics.T
     return projected[:, :2] / projected[:, 2:]
+
+
+def write_video(path: Path, times: list[float]) -> None:
+    """A clip of a frame at each of `times`, seconds, whose file says 24 Hz."""
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 24000)
+        for index, time in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 2 * index, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = round(24000 * time), Fraction(1, 24000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
 
 
 #: Bones whose heads are joints of the take.
@@ -177,16 +203,9 @@ def test_moving_camera_keeps_the_person_in_place(tmp_path: Path) -> None:
 
 @needs_bpy
 def test_footage_is_behind_the_camera_by_a_relative_path(tmp_path: Path) -> None:
-    av = pytest.importorskip("av")
     footage = tmp_path / "clips" / "footage.mp4"
     footage.parent.mkdir()
-    with av.open(str(footage), "w") as container:
-        stream = container.add_stream("mpeg4", rate=24)
-        stream.width, stream.height = 64, 48
-        for shade in range(5):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 40 * shade, np.uint8), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+    write_video(footage, [index / 24 for index in range(5)])
     bake(write(take_of(walk()[None], 24.0), tmp_path), tmp_path / "walk.blend", footage=footage)
     found = inspect(tmp_path / "walk.blend", [1])
     assert found["clips"] == [["//clips/footage.mp4", 1, "MOVIE", 5]]
@@ -194,13 +213,90 @@ def test_footage_is_behind_the_camera_by_a_relative_path(tmp_path: Path) -> None
 
 
 @needs_bpy
-def test_uneven_times_become_fractional_keys_and_gaps_have_none(tmp_path: Path) -> None:
-    joints = walk(12)
-    joints[5:8] = np.nan
-    times = np.arange(12) / 24 + np.where(np.arange(12) % 2, 0.01, 0)
+def test_file_opens_on_the_person_in_the_whole_picture(tmp_path: Path) -> None:
+    take = two_people()
+    portrait = replace(take, image_size=np.array([720, 1280]))
+    for name, one in (("wide", take), ("tall", portrait)):
+        bake(write(one, tmp_path), tmp_path / f"{name}.blend")
+        opens = inspect(tmp_path / f"{name}.blend", [1])["opens"]
+        assert opens["modes"] == ["POSE", "POSE"]
+        assert (opens["active"], opens["collection"], opens["frame"]) == ("Person 1", f"Take {name}", 1)
+        assert opens["rigs"] == [[True, "STICK"]]
+        assert opens["body"] == [[True, 0.4]]
+        assert len({opens["colours"][bone] for bone in ("chest", "hand.L", "hand.R")}) == 3
+        [[perspective, found_zoom]] = opens["views"]
+        assert perspective == "CAMERA"
+        # At zoom z the picture takes (sqrt(2) + z / 50)^2 / 4 of the width of a view 1.5 to 1.8 times wider than high.
+        width = (2**0.5 + found_zoom / 50) ** 2 / 4
+        tall = one.image_size[1] / one.image_size[0]
+        assert max(width, 1.5 * width * tall) < 0.95
+        assert max(width, 1.8 * width * tall) > 0.85
+
+
+@needs_bpy
+def test_uneven_times_become_keys_on_whole_frames_at_the_true_speed_and_gaps_have_none(tmp_path: Path) -> None:
+    joints = walk(24)
+    joints[10:16] = np.nan
+    times = np.arange(24) / 24 + np.where(np.arange(24) % 2, 0.01, 0)
+    path = joints[:, 0].copy()
     bake(write(take_of(joints[None], 24.0, times), tmp_path), tmp_path / "walk.blend")
+    found = inspect(tmp_path / "walk.blend", [4, 20])
+    assert found["first_keys"] == [*range(1, 11), *range(17, 25)]
+    assert found["range"] == [1, 24]
+    for frame in (4, 20):
+        expected = [np.interp((frame - 1) / 24, times, path[:, axis]) for axis in range(3)]
+        assert found["heads"][str(frame)][0]["hips"] == pytest.approx(expected, abs=1e-4)
+
+
+@needs_bpy
+def test_scene_runs_at_the_rate_at_which_blender_plays_the_footage(tmp_path: Path) -> None:
+    # 24 frames/s for a second, then 12: on average, which is the take's rate, 16.
+    times = [index / 24 for index in range(24)] + [1 + index / 12 for index in range(24)]
+    write_video(tmp_path / "footage.mp4", times)
+    joints = walk(48)
+    take = write(take_of(joints[None], 16.0, np.array(times)), tmp_path)
+    assert bake(take, tmp_path / "walk.blend", footage=tmp_path / "footage.mp4") == []
+    found = inspect(tmp_path / "walk.blend", [13, 49])
+    assert found["fps"] == pytest.approx(24)
+    assert found["range"] == [1, 71]
+    assert found["heads"]["13"][0]["hips"] == pytest.approx(joints[12, 0], abs=0.001)
+    # 2 s after the start is frame 36 of the footage.
+    assert found["heads"]["49"][0]["hips"] == pytest.approx(joints[36, 0], abs=0.001)
+
+
+@needs_bpy
+def test_part_of_the_footage_keeps_its_frames(tmp_path: Path) -> None:
+    write_video(tmp_path / "footage.mp4", [index / 24 for index in range(60)])
+    take = write(take_of(walk(20)[None], 24.0, np.arange(30, 50) / 24), tmp_path)
+    bake(take, tmp_path / "walk.blend", footage=tmp_path / "footage.mp4")
+    found = inspect(tmp_path / "walk.blend", [31])
+    assert (found["range"], found["opens"]["frame"]) == ([31, 50], 31)
+    assert found["clips"] == [["//footage.mp4", 1, "MOVIE", 60]]
+    assert found["first_keys"] == list(range(31, 51))
+
+
+@needs_bpy
+def test_footage_that_blender_cannot_show_costs_only_the_background(tmp_path: Path) -> None:
+    footage = tmp_path / "footage.mp4"
+    footage.write_text("no video", encoding="utf-8")
+    [warning] = bake(write(take_of(walk()[None], 24.0), tmp_path), tmp_path / "walk.blend", footage=footage)
+    assert "Blender cannot show" in warning
+    assert "footage.mp4" in warning
     found = inspect(tmp_path / "walk.blend", [1])
-    assert found["first_keys"] == pytest.approx(np.delete(1 + 24 * times, [5, 6, 7]), abs=1e-4)
+    assert (found["clips"], found["rigs"], found.get("background")) == ([], ["Person 1"], None)
+
+
+@needs_bpy
+def test_image_sequence_begins_with_its_lowest_number(tmp_path: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(7, 13):
+        cv2.imwrite(str(folder / f"image{number}.png"), np.full((48, 64, 3), number, np.uint8))
+    bake(write(take_of(walk(6)[None], 24.0), tmp_path), tmp_path / "walk.blend", footage=folder)
+    found = inspect(tmp_path / "walk.blend", [1])
+    assert found["clips"] == [["//images/image7.png", 1, "SEQUENCE", 6]]
+    assert found["fps"] == 24
 
 
 @needs_bpy

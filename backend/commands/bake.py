@@ -45,8 +45,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from ..bake import bake
 
     started = time.monotonic()
-    bake(take, output, footage=footage, person=arguments.person, progress=console.progress)
+    warnings = bake(take, output, footage=footage, person=arguments.person, progress=console.progress)
     console.close()
     seconds = time.monotonic() - started
-    console.result({"output": str(output), "seconds": round(seconds, 3)}, [f"wrote {output}", f"took {seconds:.1f} s"])
+    console.result(
+        {"output": str(output), "seconds": round(seconds, 3), "warnings": warnings},
+        [*(f"warning: {warning}" for warning in warnings), f"wrote {output}", f"took {seconds:.1f} s"],
+    )
     return 0

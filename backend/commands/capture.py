@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     take = pipeline.capture(video, options.capture_options(arguments), console.progress)
     pipeline.write_take(take_path, take)
     try:
-        bake.bake(take_path, output, footage=video, progress=console.progress)
+        warnings = bake.bake(take_path, output, footage=video, progress=console.progress)
     except UserError as error:
         raise UserError(f"{error}; the take is whole: go on with 'video-mocap bake {take_path}'") from None
     if preview is not None:
@@ -68,6 +68,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         write_preview(preview, video, take, console.progress)
     console.close()
     summary = summarise(take, console, time.monotonic() - started)
+    summary["warnings"] += warnings
     written = {"output": output, "take": take_path} | ({"preview": preview} if preview else {})
     summary |= {name: str(path) for name, path in written.items()}
     console.result(summary, describe(summary, [str(path) for path in written.values()]))

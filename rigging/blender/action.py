@@ -14,6 +14,7 @@ import bpy
 import numpy as np
 
 from ..skeleton import Motion
+from ..solve import resample
 
 
 def scene_frames(times: np.ndarray, fps: float) -> np.ndarray:
@@ -24,6 +25,19 @@ def scene_frames(times: np.ndarray, fps: float) -> np.ndarray:
     frames = 1 + np.asarray(times, np.float64) * fps
     whole = np.round(frames)
     return whole if np.abs(frames - whole).max(initial=0.0) < 0.02 else frames
+
+
+def on_whole_frames(motion: Motion, fps: float) -> Motion:
+    """The motion at every whole scene frame from its first to its last; the same motion if it is so already.
+
+    An animator edits keys on whole frames. Footage of a variable rate has its frames between them: the motion is
+    interpolated there, at its true speed. A whole frame counts as observed if the frame of the footage next to it is.
+    """
+    frames = scene_frames(motion.times, fps)
+    if (frames == np.round(frames)).all():
+        return motion
+    whole = np.arange(round(frames[0]), round(frames[-1]) + 1)
+    return resample(motion, (whole - 1) / fps)
 
 
 def new_action(owner: bpy.types.Object, name: str) -> Any:

@@ -10,6 +10,9 @@ from mathutils import Vector
 
 from ..skeleton import Skeleton
 
+#: Colours of the theme for the bones of the middle, the left and the right: yellow, blue, orange red.
+_COLOURS = {"": "THEME09", "L": "THEME04", "R": "THEME02"}
+
 
 def build_armature(skeleton: Skeleton, name: str, collection: bpy.types.Collection) -> bpy.types.Object:
     """A new armature object at the origin whose rest pose is the skeleton's.
@@ -19,7 +22,8 @@ def build_armature(skeleton: Skeleton, name: str, collection: bpy.types.Collecti
     current view layer; it becomes the active object.
     """
     data = bpy.data.armatures.new(name)
-    data.display_type = "OCTAHEDRAL"
+    # Sticks in front: octahedra would hide the footage and the person behind them.
+    data.display_type = "STICK"
     rig = bpy.data.objects.new(name, data)
     rig.show_in_front = True
     collection.objects.link(rig)
@@ -50,7 +54,7 @@ def _add_bones(data: bpy.types.Armature, skeleton: Skeleton) -> None:
 
 
 def _group_bones(data: bpy.types.Armature) -> None:
-    """Put the bones into bone collections by limb."""
+    """Put the bones into bone collections by limb and colour them by side, as the body is."""
     for bone in data.bones:
         kind, _, side = bone.name.partition(".")
         if not side:
@@ -59,4 +63,5 @@ def _group_bones(data: bpy.types.Armature) -> None:
             group = f"Leg.{side}"
         else:
             group = f"Arm.{side}"
+        bone.color.palette = _COLOURS[side]
         (data.collections.get(group) or data.collections.new(group)).assign(bone)

@@ -4,8 +4,9 @@
 """A take file -> .blend or .fbx, in a process of its own: `python -m video_mocap.rigging.blender.bake JOB.json`.
 
 The job is a JSON object: `take` (path), `output` (path, suffix .blend or .fbx), `name` of the take, `folder` in which
-the .blend will finally lie (for relative paths), `footage` (path or null), `person` (id or null for everybody). Exit
-status 0, or 1 with one sentence on stderr after "error: ".
+the .blend will finally lie (for relative paths), `footage` (path of a video or of the first image of a sequence, or
+null), `person` (id or null for everybody). Exit status 0, or 1 with one sentence on stderr after "error: ". What the
+user should know of a file that was written all the same: sentences on stderr after "warning: ".
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import bpy
 
 from ..solve import solve
 from ..take import Take, read_take
+from .footage import load_footage
 from .scene import build_scene
 
 
@@ -37,8 +39,8 @@ def bake(job: dict[str, Any]) -> None:
         take = replace(take, times=take.times - 1 / take.fps)
     motions = [solve(take, person) for person in people]
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    footage = Path(job["footage"]).resolve() if job.get("footage") else None
-    build_scene(take, motions, job["name"], footage if output.suffix.lower() == ".blend" else None)
+    clip = _load_footage(job["footage"], take.fps) if job.get("footage") and output.suffix.lower() == ".blend" else None
+    build_scene(take, motions, job["name"], clip)
     if output.suffix.lower() == ".fbx":
         _export_fbx(output)
     else:
@@ -53,7 +55,35 @@ def seen_people(take: Take) -> list[int]:
     return [int(person) for person, found in zip(take.person_ids, seen, strict=True) if found]
 
 
+def _load_footage(path: str, fps: float) -> bpy.types.MovieClip | None:
+    """The clip, or None and a warning: the motion is worth having without its background."""
+    try:
+        return load_footage(Path(path).resolve(), fps)
+    except ValueError as error:
+        print(f"warning: {error}; the scene has no footage behind it", file=sys.stderr)
+        return None
+
+
 def _save_blend(output: Path, folder: Path) -> None:
+    # It opens in pose mode: there an animator works, and there bones have their colours.
+    for rig in bpy.context.view_layer.objects:
+        rig.select_set(rig.type == "ARMATURE")
+    bpy.ops.object.mode_set(mode="POSE")
+    # Otherwise Blender keeps what was at this path as a .blend1 beside it.
+    bpy.context.preferences.filepaths.save_version = 0
+    _save(output)
+    if bpy.data.movieclips:
+        # Only now: a new path makes Blender look at the file, and before the first save it looks in the wrong place
+        # and takes images for a video.
+        _make_relative(folder)
+        _save(output)
+
+
+def _save(output: Path) -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(output), compress=True, relative_remap=False, check_existing=False)
+
+
+def _make_relative(folder: Path) -> None:
     for clip in bpy.data.movieclips:
         try:
             relative = os.path.relpath(bpy.path.abspath(clip.filepath), folder)
@@ -61,9 +91,6 @@ def _save_blend(output: Path, folder: Path) -> None:
             # Another drive on Windows: only an absolute path leads there.
             continue
         clip.filepath = "//" + relative.replace(os.sep, "/")
-    # Otherwise Blender keeps what was at this path as a .blend1 beside it.
-    bpy.context.preferences.filepaths.save_version = 0
-    bpy.ops.wm.save_as_mainfile(filepath=str(output), compress=True, relative_remap=False, check_existing=False)
 
 
 def _export_fbx(output: Path) -> None:

@@ -18,6 +18,9 @@ _SIDES = 10
 #: Colours of the middle, the left and the right of the body.
 _COLOURS = {"": (0.55, 0.55, 0.58, 1.0), "L": (0.20, 0.45, 0.80, 1.0), "R": (0.80, 0.42, 0.18, 1.0)}
 
+#: In the viewport the footage must be seen through the body; renders show it solid.
+_VIEWPORT_ALPHA = 0.4
+
 
 @dataclass(frozen=True)
 class _Rod:
@@ -81,6 +84,7 @@ def build_body(rig: bpy.types.Object, skeleton: Skeleton, collection: bpy.types.
         body.vertex_groups.new(name=name).add(rows, 1.0, "REPLACE")
     body.modifiers.new("Armature", "ARMATURE").object = rig
     body.parent = rig
+    body.show_transparent = True
     collection.objects.link(body)
     return body
 
@@ -128,7 +132,7 @@ def _faces(count: int) -> list[tuple[int, ...]]:
 
 def _material(name: str, colour: tuple[float, float, float, float]) -> bpy.types.Material:
     material = bpy.data.materials.get(name) or bpy.data.materials.new(name)
-    material.diffuse_color = colour
+    material.diffuse_color = (*colour[:3], _VIEWPORT_ALPHA)
     material.use_nodes = True
     shader = material.node_tree.nodes.get("Principled BSDF")
     if shader is not None:

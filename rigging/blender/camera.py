@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The bpy package carries no types.
 # pyright: reportAttributeAccessIssue=false, reportMissingImports=false
-"""The footage's camera in Blender, with the footage behind the scene."""
+"""The footage's camera in Blender."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import bpy
 import numpy as np
@@ -59,30 +57,3 @@ def build_camera(take: Take, name: str, collection: bpy.types.Collection, fps: f
         turns = quaternions.continuous(quaternions.from_matrix(poses[:, :3, :3]))
         write_curves(holder, "rotation_quaternion", frames, turns, "Camera")
     return camera
-
-
-def show_footage(camera: bpy.types.Object, footage: Path) -> None:
-    """Put the footage behind the scene in the camera's view: its first frame on frame 1.
-
-    footage: a video, or a folder of numbered images. Raises ValueError, in one sentence, if Blender cannot load it.
-    """
-    path = footage
-    if footage.is_dir():
-        images = sorted(file for file in footage.iterdir() if file.suffix.lower() in bpy.path.extensions_image)
-        if not images:
-            raise ValueError(f"there is no image in {footage}")
-        path = images[0]
-    try:
-        clip = bpy.data.movieclips.load(str(path))
-    except RuntimeError as error:
-        raise ValueError(f"Blender cannot read {path}: {error}") from None
-    clip.frame_start = 1
-    background = camera.data.background_images.new()
-    background.source = "MOVIE_CLIP"
-    background.use_camera_clip = False
-    background.clip = clip
-    # Image and camera frame are the same rectangle by construction, whatever shape the footage says its pixels have.
-    background.frame_method = "STRETCH"
-    background.display_depth = "BACK"
-    background.alpha = 1.0
-    camera.data.show_background_images = True
