@@ -50,12 +50,12 @@ class Options:
     direction: float = 0.04
     length: float = 0.002
     contact: float = 0.02
-    acceleration: float = 12.0
-    ray_acceleration: float = 5.0
-    root_ray_acceleration: float = 1.5
+    acceleration: float = 25.0
+    ray_acceleration: float = 10.0
+    root_ray_acceleration: float = 2.0
     root_depth: float = 0.02
     outlier: float = 3.0
-    rounds: int = 5
+    rounds: int = 4
     window: int = 240
     overlap: int = 40
 
