@@ -68,11 +68,15 @@ found["opens"] = {
     "colours": {b.name: b.color.palette for b in rigs[0].data.bones},
 }
 action = rigs[0].animation_data.action
-found["slots"] = len(action.slots)
-found["bags"] = [len(s.channelbags) for l in action.layers for s in l.strips]
-found["keys"] = sorted({len(c.keyframe_points) for c in action.fcurves})
-found["curves"] = len(action.fcurves)
-found["first_keys"] = [p.co[0] for p in action.fcurves[0].keyframe_points][:30]
+if hasattr(action, "slots"):
+    found["slots"] = len(action.slots)
+    found["bags"] = [len(s.channelbags) for l in action.layers for s in l.strips]
+    curves = action.layers[0].strips[0].channelbags[0].fcurves
+else:
+    curves = action.fcurves
+found["keys"] = sorted({len(c.keyframe_points) for c in curves})
+found["curves"] = len(curves)
+found["first_keys"] = [p.co[0] for p in curves[0].keyframe_points][:30]
 for frame in frames:
     whole = int(frame // 1)
     scene.frame_set(whole, subframe=frame - whole)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,22 @@ def test_resampling_keeps_the_motion() -> None:
     motion = solve(take_of(walk()[None], 24.0), 1)
     doubled = resample(motion, np.arange(95) / 48.0)
     np.testing.assert_allclose(posed_joints(doubled)[::2], posed_joints(motion), atol=1e-9)
+
+
+def test_long_motion_is_resampled_without_a_table_of_all_pairs() -> None:
+    short = solve(take_of(walk()[None], 24.0), 1)
+    rows = np.arange(60_000) % 48
+    times = np.arange(60_000) / 24.0 + 0.01 * (rows % 2)
+    motion = replace(
+        short,
+        times=times,
+        rotations=short.rotations[rows],
+        root_translation=short.root_translation[rows],
+        observed=rows < 30,
+    )
+    there = resample(motion, np.arange(60_000) / 24.0)
+    np.testing.assert_array_equal(there.observed, rows < 30)
+    np.testing.assert_allclose(there.root_translation[::2], motion.root_translation[::2], atol=1e-9)
 
 
 def test_trunk_without_its_middle_joint_still_reaches_the_shoulders() -> None:
