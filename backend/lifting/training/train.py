@@ -84,13 +84,18 @@ def validate(weights: nn.Module, motion: MotionSet, settings: Settings, noise: b
     return dict(zip(("mpjpe_mm", "velocity_mm", "tilt_degrees"), (sums / rounds).tolist(), strict=True))
 
 
-def train(motion_folder: Path, output: Path, settings: Settings, minutes: float) -> None:
-    """Run or go on with a training; stops after `minutes`, leaving a checkpoint that a later call continues."""
+def train(motion_folder: Path, output: Path, settings: Settings, minutes: float, initial: Path | None = None) -> None:
+    """Run or go on with a training; stops after `minutes`, leaving a checkpoint that a later call continues.
+
+    initial: the `weights.pt` of an earlier run that a new run starts from.
+    """
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
     model = StridedTemporalModel(settings.architecture)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.rate, amsgrad=True)
     training, validation = load_motion(motion_folder / "train"), load_motion(motion_folder / "val")
+    if initial is not None:
+        model.load_state_dict(torch.load(initial, weights_only=True))
     step, last = 0, output / "last.pt"
     if last.exists():
         state = torch.load(last, weights_only=True)
@@ -157,9 +162,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=Settings.steps)
     parser.add_argument("--minutes", type=float, default=24 * 60.0, help="stop after this time, ready to go on")
     parser.add_argument("--seed", type=int, default=Settings.seed)
+    parser.add_argument("--rate", type=float, default=Settings.rate, help="learning rate at its peak")
+    parser.add_argument("--initial", type=Path, help="weights.pt of an earlier run to start from")
     arguments = parser.parse_args()
-    settings = Settings(steps=arguments.steps, seed=arguments.seed)
-    train(arguments.motion, arguments.output, settings, arguments.minutes)
+    settings = Settings(steps=arguments.steps, seed=arguments.seed, rate=arguments.rate)
+    train(arguments.motion, arguments.output, settings, arguments.minutes, arguments.initial)
 
 
 if __name__ == "__main__":
