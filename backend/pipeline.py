@@ -23,7 +23,7 @@ from .refinement.body import measure_links
 from .refinement.focal import estimate_focal, misfit
 from .refinement.refine import Evidence, refine
 from .refinement.stretches import place, stretches
-from .world.contacts import FOOT_ROWS, contact_probability, resting_weight
+from .world.contacts import FOOT_ROWS, contact_probability, middle_of_feet, resting_weight
 from .world.ground import Ground, fit_ground, mean_up, world_from_camera
 
 #: The lifter that ships with the project.
@@ -95,10 +95,9 @@ def detect(video: str | Path, options: CaptureOptions, progress: Progress | None
 def lift(keypoints: Keypoints, options: CaptureOptions, progress: Progress | None = None) -> Take:
     """Every stage after tracking. Raises UserError, Cancelled."""
     progress = progress or Progress()
+    if not (keypoints.keypoints[..., 2] > 0).any():
+        raise UserError("there is nobody in these keypoints: no point has a confidence above 0")
     lifter = open_lifter(options)
-    if not set(TAKE.names) <= set(lifter.info.gives):
-        missing = [name for name in TAKE.names if name not in lifter.info.gives]
-        raise UserError(f"the lifter {lifter.info.weights} does not give {', '.join(missing)}, which a take needs")
     intrinsics, focal_source = _camera(keypoints, options)
     if focal_source == "assumed":
         intrinsics, focal_source = _observed_focal(keypoints, options, intrinsics)
@@ -128,12 +127,16 @@ def lift(keypoints: Keypoints, options: CaptureOptions, progress: Progress | Non
 def open_lifter(options: CaptureOptions, flip: bool = True) -> Lifter:
     """The lifter that the options name. flip: average with the mirror image.
 
-    Raises UserError if its weights cannot be opened.
+    Raises UserError if its weights cannot be opened or do not give every joint of a take.
     """
     from .lifting.table import LIFTERS
 
     path = DEFAULT_WEIGHTS if options.lifter == "default" else Path(options.lifter)
-    return LIFTERS["temporal"](path, options.device, flip)
+    lifter = LIFTERS["temporal"](path, options.device, flip)
+    missing = [name for name in TAKE.names if name not in lifter.info.gives]
+    if missing:
+        raise UserError(f"the lifter {lifter.info.weights} does not give {', '.join(missing)}, which a take needs")
+    return lifter
 
 
 def write_take(path: str | Path, take: Take) -> None:
@@ -153,10 +156,12 @@ def _observed_focal(keypoints: Keypoints, options: CaptureOptions, assumed: np.n
     lifter = open_lifter(options, flip=False)
     if not lifter.info.needs_camera:
         return assumed, "assumed"
-    seen = np.flatnonzero((keypoints.keypoints[0, ..., 2] > 0).any(-1))
+    visible = (keypoints.keypoints[..., 2] > 0).any(-1)
+    row = int(np.flatnonzero(visible.any(-1))[0])
+    seen = np.flatnonzero(visible[row])
     # Ten seconds show as much perspective as an hour.
     part = slice(int(seen[0]), int(min(seen[-1] + 1, seen[0] + 10 * keypoints.fps + 1)))
-    points, times = keypoints.keypoints[0, part], keypoints.times[part]
+    points, times = keypoints.keypoints[row, part], keypoints.times[part]
 
     def with_factor(factor: float) -> np.ndarray:
         return assumed * np.array([[factor, 1, 1], [1, factor, 1], [1, 1, 1]])
@@ -224,8 +229,8 @@ def _find_ground(people: list[_Person], times: np.ndarray, up: np.ndarray) -> Gr
     feet, standing = [], []
     for person in people:
         parts = [(person.positions[part][:, FOOT_ROWS], times[part]) for part in person.parts]
-        feet.append(np.concatenate([points.reshape(-1, 3) for points, _ in parts]))
-        standing.append(np.concatenate([resting_weight(points, clock, up).ravel() for points, clock in parts]))
+        feet.append(np.concatenate([middle_of_feet(points) for points, _ in parts]))
+        standing.append(np.concatenate([resting_weight(points, clock, up) for points, clock in parts]))
     ground = fit_ground(up, feet, standing)
     if np.isfinite(ground.height):
         return ground

@@ -36,14 +36,23 @@ def contact_probability(feet: np.ndarray, times: np.ndarray, up: np.ndarray, flo
     return _without_blips(slow * low, times)
 
 
-def resting_weight(feet: np.ndarray, times: np.ndarray, up: np.ndarray) -> np.ndarray:
-    """Seconds (F, 4) for which each foot joint may be standing, before the floor is known.
+def middle_of_feet(feet: np.ndarray) -> np.ndarray:
+    """(F, 2, 3) the middles of the left and the right foot, from heels and toes (F, 4, 3).
 
-    Slow, and the lowest of the four or little above it.
+    Whether the toe or the heel of a standing foot seems lower says how the foot was lifted, not how the floor lies.
     """
-    height = feet @ up
+    return 0.5 * (feet[:, 0::2] + feet[:, 1::2])
+
+
+def resting_weight(feet: np.ndarray, times: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Seconds (F, 2) for which the left and the right foot may be standing, before the floor is known.
+
+    feet: (F, 4, 3) metres. Heel and toe slow, and the foot as low as the other one or little above it.
+    """
+    height = middle_of_feet(feet) @ up
     low = _falling(height - height.min(axis=1, keepdims=True), 0.05, 0.015)
-    slow = _falling(foot_speed(feet, times), _SPEED, _SPEED_WIDTH)
+    each = _falling(foot_speed(feet, times), _SPEED, _SPEED_WIDTH)
+    slow = np.minimum(each[:, 0::2], each[:, 1::2])
     step = np.gradient(times)[:, None] if len(times) > 1 else np.full((1, 1), 1 / 30)
     weight = slow * low
     return np.where(weight > 0.2, weight, 0.0) * step
