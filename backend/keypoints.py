@@ -48,6 +48,8 @@ class Keypoints:
             raise FileFormatError(f"fps must be positive, not {self.fps}")
         if not np.isfinite(self.times).all() or (np.diff(self.times) <= 0).any():
             raise FileFormatError("times must be finite and increasing")
+        if len(set(self.keypoint_names)) < count:
+            raise FileFormatError("two keypoints have the same name")
         if min(self.image_size) < 1:
             raise FileFormatError(f"image_size must be positive, not {self.image_size}")
         confidence = self.keypoints[..., 2]
@@ -87,6 +89,8 @@ def read_keypoints(path: str | Path) -> Keypoints:
         if size.shape != (2,):
             raise FileFormatError(f"image_size has shape {size.shape}, but (2,) is needed")
         intrinsics = arrays.get("intrinsics")
+        if intrinsics is not None and intrinsics.dtype.kind not in "iuf":
+            raise FileFormatError("intrinsics must hold numbers")
         return Keypoints(
             fps=float(arrays["fps"]),
             times=arrays["times"].astype(np.float64),

@@ -8,7 +8,6 @@ forward); pixels have their origin at the top-left corner of the top-left pixel.
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,11 @@ import numpy as np
 FORMAT = "video-mocap take"
 VERSION = 1
 CONTACT_NAMES = ("left_heel", "left_toe", "right_heel", "right_toe")
+#: Arrays of texts; every other one that a reader asks for holds numbers.
+_TEXTS = {"format", "metadata", "joint_names", "keypoint_names"}
+#: Dimensions of the arrays whose lengths say how long the others have to be.
+_DIMENSIONS = {"fps": 0, "metadata": 0, "times": 1, "person_ids": 1, "joint_names": 1, "joint_parents": 1}
+_DIMENSIONS |= {"keypoint_names": 1}
 
 
 class FileFormatError(ValueError):
@@ -82,10 +86,42 @@ class Take:
             )
         if not np.isfinite(self.times).all() or (np.diff(self.times) <= 0).any():
             raise FileFormatError("the take's times must be finite and increasing")
-        if not np.isfinite(self.intrinsics).all() or not np.isfinite(self.world_to_camera).all():
-            raise FileFormatError("the take's camera must be finite")
         if not (np.isfinite(self.fps) and self.fps > 0):
             raise FileFormatError(f"the take's fps must be positive, not {self.fps}")
+        if np.min(self.image_size) < 1:
+            raise FileFormatError("the take's image_size must be positive")
+        self._validate_camera()
+        self._validate_joints()
+
+    def _validate_camera(self) -> None:
+        if not np.isfinite(self.intrinsics).all() or not np.isfinite(self.world_to_camera).all():
+            raise FileFormatError("the take's camera must be finite")
+        if self.intrinsics[0, 0] <= 0 or self.intrinsics[1, 1] <= 0:
+            raise FileFormatError("the take's intrinsics must have positive focal lengths")
+        rotation = self.world_to_camera[:, :3, :3]
+        if np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).max() > 1e-3:
+            raise FileFormatError("the take's world_to_camera must be made of rotations and translations")
+
+    def _validate_joints(self) -> None:
+        for what, names in (("joint", self.joint_names), ("keypoint", self.keypoint_names)):
+            if len(set(names)) < len(names):
+                raise FileFormatError(f"two of the take's {what}s have the same name")
+        for row in range(len(self.joint_parents)):
+            seen: set[int] = set()
+            while row != -1:
+                if row in seen or not 0 <= row < len(self.joint_parents):
+                    raise FileFormatError("the take's joint_parents are no tree: every chain must end at -1")
+                seen.add(row)
+                row = self.joint_parents[row]
+        for confidence, positions, what in (
+            (self.joints_confidence, self.joints, "joint"),
+            (self.keypoints[..., 2], self.keypoints[..., :2], "keypoint"),
+        ):
+            # NaN is neither.
+            if not ((confidence >= 0) & (confidence <= 1)).all():
+                raise FileFormatError(f"the take's {what} confidences must lie between 0 and 1")
+            if not np.isfinite(positions[confidence > 0]).all():
+                raise FileFormatError(f"a {what} of the take with a confidence above 0 has no finite position")
 
 
 def take_arrays(take: Take) -> dict[str, np.ndarray]:
@@ -142,30 +178,42 @@ def read_take(path: str | Path) -> Take:
         raise FileFormatError(f"{path}: {error}") from None
 
 
+def load_arrays(path: str | Path, kind: str) -> dict[str, np.ndarray]:
+    """Every array of an `.npz`, without unpickling anything. kind: what the file should be, for the messages.
+
+    Raises FileFormatError with one sentence, or FileNotFoundError.
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(f"{path} does not exist")
+    try:
+        data = np.load(path, allow_pickle=False)
+        if not isinstance(data, np.ndarray):
+            with data:
+                return {key: data[key] for key in data.files}
+    except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds for damaged files
+        raise FileFormatError(f"{path} is not {kind} or is damaged ({error})") from None
+    raise FileFormatError(f"{path} is not {kind}")
+
+
 def read_arrays(path: str | Path, kind: str, version: int, required: set[str]) -> dict[str, np.ndarray]:
     """Read a versioned `.npz` of ours without unpickling anything.
 
     kind, version: what its `format` and `version` must say. required: keys that must be there.
     Raises FileFormatError with one sentence, or FileNotFoundError.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist")
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            if isinstance(data, np.ndarray):
-                raise FileFormatError(f"{path} is not a {kind} file")
-            arrays = {key: data[key] for key in data.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        if isinstance(error, FileFormatError):
-            raise
-        raise FileFormatError(f"{path} is not a {kind} file or is damaged ({error})") from None
+    arrays = load_arrays(path, f"a {kind} file")
     if str(arrays.get("format")) != kind:
         raise FileFormatError(f"{path} is not a {kind} file")
     found = arrays.get("version")
-    if found is None or found.ndim != 0 or int(found) != version:
+    if found is None or found.shape != () or found.dtype.kind not in "iu" or int(found) != version:
         raise FileFormatError(f"{path} is version {found} of a {kind} file; this program reads version {version}")
     missing = sorted(required - arrays.keys())
     if missing:
         raise FileFormatError(f"{path} lacks {', '.join(missing)}")
+    for key in sorted(required):
+        shape, dtype_kind = arrays[key].shape, arrays[key].dtype.kind
+        if len(shape) != _DIMENSIONS.get(key, len(shape)):
+            raise FileFormatError(f"{path}: {key} has shape {shape}, but {_DIMENSIONS[key]} dimensions are needed")
+        if arrays[key].size and dtype_kind not in ("US" if key in _TEXTS else "iuf"):  # an empty array has no kind
+            raise FileFormatError(f"{path}: {key} must hold {'text' if key in _TEXTS else 'numbers'}")
     return arrays

@@ -73,7 +73,7 @@ def take_of(times, people, fps=30.0, camera=LOOK, intrinsics=CAMERA, keypoints=N
         joint_parents=TAKE.parents,
         person_ids=np.arange(len(people)),
         joints=people,
-        joints_confidence=np.ones(people.shape[:3]),
+        joints_confidence=np.isfinite(people).all(-1).astype(float),
         keypoint_names=names,
         keypoints=keypoints,
         contacts=np.zeros((len(people), frames, 4)),

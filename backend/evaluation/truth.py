@@ -9,14 +9,13 @@ at i / fps seconds and is frame i of every camera's video.
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ...rigging.take import FORMAT, FileFormatError, Take, read_take
+from ...rigging.take import FORMAT, FileFormatError, Take, load_arrays, read_take
 from ..errors import UserError
 
 _ALIASES = {
@@ -79,18 +78,14 @@ def read_truth(path: str | Path, camera: int | None = None) -> Truth:
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as data:
-            if isinstance(data, np.ndarray):
-                raise UserError(f"{path} is not a truth file")
-            arrays = {key: data[key] for key in data.files}
+        arrays = load_arrays(path, "a truth file")
         if "format" in arrays and str(arrays["format"]) == FORMAT:
             return _of_take(read_take(path))
         return _of_recording(path, arrays, camera)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        reason = str(error) if isinstance(error, FileFormatError) else f"{path} is not a truth file ({error})"
-        raise UserError(reason) from None
+    except (FileFormatError, FileNotFoundError) as error:
+        raise UserError(str(error)) from None
+    except (TypeError, ValueError) as error:  # texts where numbers should be
+        raise UserError(f"{path} is not a truth file ({error})") from None
 
 
 def _of_take(take: Take) -> Truth:
