@@ -12,13 +12,17 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from video_mocap.backend import cli
 from video_mocap.backend.commands import checks
 from video_mocap.backend.keypoints import Keypoints, read_keypoints, write_keypoints
+from video_mocap.backend.lifting.network import Architecture, TemporalModel
+from video_mocap.backend.pipeline import DEFAULT_WEIGHTS
 from video_mocap.rigging.joints import KEYPOINTS
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+SAMPLE = Path(__file__).resolve().parents[1] / "sample"
+CLIP = SAMPLE / "sample.mp4"
 
 
 @pytest.fixture(autouse=True)
@@ -85,11 +89,8 @@ def test_nobody_in_any_frame(folder: Path, capsys, count: int, size: tuple[int, 
 @pytest.mark.parametrize(("seen", "count", "status"), [(3, 30, 1), (1, 1, 0)])
 def test_a_person_in_few_frames(folder: Path, capsys, seen: int, count: int, status: int) -> None:
     """Three frames among thirty are no motion; a single picture is a pose, and detected as one."""
-    footage = SHARED / "footage" / "pose_1.mp4"
-    if not footage.exists():
-        pytest.skip(f"{footage.name} is not here")
     (folder / "clip").mkdir()
-    with av.open(str(footage)) as container:
+    with av.open(str(CLIP)) as container:
         for number, frame in zip(range(seen), container.decode(video=0), strict=False):
             frame.to_image().save(folder / "clip" / f"{number:04d}.png")
             size = (frame.width, frame.height)
@@ -103,19 +104,14 @@ def test_a_person_in_few_frames(folder: Path, capsys, seen: int, count: int, sta
 
 
 def test_truncated_video_without_its_index(folder: Path, capsys) -> None:
-    whole = SHARED / "footage" / "pose_1.mp4"
-    if not whole.exists():
-        pytest.skip(f"{whole.name} is not here")
-    data = whole.read_bytes()
+    """The sample has its index in front; a file that has it at its end loses it."""
+    data = CLIP.read_bytes()
     (folder / "cut.mp4").write_bytes(data[: len(data) // 50])
     assert "cut.mp4" in fails(capsys, "capture", "cut.mp4")
 
 
 def test_start_after_the_end_of_the_footage(capsys) -> None:
-    footage = SHARED / "footage" / "pose_1.mp4"
-    if not footage.exists():
-        pytest.skip(f"{footage.name} is not here")
-    assert "start" in fails(capsys, "detect", str(footage), "--start", "9999").lower()
+    assert "start" in fails(capsys, "detect", str(CLIP), "--start", "9999").lower()
 
 
 def test_unknown_detector(folder: Path, capsys) -> None:
@@ -229,6 +225,12 @@ NAN[0, 3, 2, 0] = np.nan
         ({"keypoints": np.ones((20, 3), np.float32)}, "shape (20, 3)"),
         ({"version": 9}, "version 9"),
         ({"format": "video-mocap take"}, "not a video-mocap keypoints file"),
+        ({"version": "one"}, "version one"),
+        ({"keypoints": "points"}, "keypoints must hold numbers"),
+        ({"keypoint_names": ["nose"] * len(KEYPOINTS)}, "two keypoints have the same name"),
+        ({"fps": [30, 30]}, "fps has shape (2,)"),
+        ({"keypoints": np.zeros((1, 20, len(KEYPOINTS), 3), np.float32)}, "nobody in these keypoints"),
+        ({"person_ids": np.zeros(0), "keypoints": np.zeros((0, 20, len(KEYPOINTS), 3))}, "nobody in these keypoints"),
         ({"times": np.zeros(20)}, "increasing"),
         ({"fps": -1.0}, "fps"),
         ({"intrinsics": np.zeros((2, 2))}, "intrinsics"),
@@ -237,6 +239,119 @@ NAN[0, 3, 2, 0] = np.nan
 def test_keypoints_that_are_wrong(folder: Path, capsys, changes: dict[str, object], expected: str) -> None:
     keypoints_file(folder / "bad.keypoints.npz", **changes)
     assert expected in fails(capsys, "lift", "bad.keypoints.npz")
+
+
+def take_file(path: Path, **changes: object) -> Path:
+    """The sample's truth with some arrays spoilt."""
+    with np.load(SAMPLE / "sample_truth.take.npz") as data:
+        arrays = dict(data)
+    arrays.update({key: np.asarray(value) for key, value in changes.items()})
+    np.savez(path, **arrays)
+    return path
+
+
+def spoilt(key: str, value: float) -> dict[str, np.ndarray]:
+    """One number of an array of the sample's truth replaced."""
+    with np.load(SAMPLE / "sample_truth.take.npz") as data:
+        array = data[key].copy()
+    array.flat[0] = value
+    return {key: array}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (spoilt("joints", np.nan), "a joint of the take with a confidence above 0 has no finite position"),
+        (spoilt("joints_confidence", np.nan), "joint confidences must lie between 0 and 1"),
+        (spoilt("intrinsics", -1), "focal lengths"),
+        (spoilt("times", np.nan), "increasing"),
+        ({"joints": np.zeros((1, 2, 3))}, "joints has shape (1, 2, 3)"),
+        ({"world_to_camera": np.zeros((1, 4, 4))}, "rotations and translations"),
+        ({"joint_parents": np.arange(26)}, "no tree"),
+        ({"joint_names": ["nose"] * 26}, "same name"),
+        ({"version": 7}, "version 7"),
+        ({"fps": np.nan}, "fps must be positive"),
+        ({"metadata": "{"}, "not JSON"),
+        ({"person_ids": 1}, "person_ids has shape ()"),
+    ],
+)
+@pytest.mark.parametrize("command", ["bake", "evaluate"])
+def test_takes_that_are_wrong(folder: Path, capsys, command: str, changes: dict[str, object], expected: str) -> None:
+    take_file(folder / "bad.take.npz", **changes)
+    truth = [str(SAMPLE / "sample_truth.take.npz")] if command == "evaluate" else []
+    assert expected in fails(capsys, command, "bad.take.npz", *truth)
+
+
+def test_damage_anywhere_in_a_file_is_one_sentence(folder: Path, capsys) -> None:
+    """Bytes flipped in the archive's headers, the arrays' headers and their compressed data."""
+    whole = (SAMPLE / "sample_truth.take.npz").read_bytes()
+    random = np.random.default_rng(0)
+    for spot in (*range(0, 60, 4), *random.integers(len(whole), size=20), *(len(whole) - np.arange(8, 88, 4))):
+        damaged = bytearray(whole)
+        for byte in range(spot, min(spot + 4, len(whole))):
+            damaged[byte] ^= 0xA5
+        (folder / "x.take.npz").write_bytes(damaged)
+        assert cli.main(["evaluate", "x.take.npz", "x.take.npz"]) in (0, 1)  # some bytes mean nothing
+        error = capsys.readouterr().err
+        assert "unexpected" not in error
+        assert error.count("\n") <= 1
+
+
+# --- weights ---
+
+
+def weights_file(kind: str) -> str:
+    """Something that is no lifter, as `--lifter` may be given it; returns its name."""
+    shipped = DEFAULT_WEIGHTS.read_bytes()
+    name = {"pickle": "x.bin", "other network": "x.bin", "other joints": "x.bin"}.get(kind, "x.safetensors")
+    path = Path(name)
+    if kind == "empty":
+        path.touch()
+    elif kind == "half downloaded":
+        path.write_bytes(shipped[: len(shipped) // 2])
+    elif kind == "half downloaded beside its sidecar":
+        path.write_bytes(shipped[: len(shipped) // 2])
+        path.with_suffix(".json").write_bytes(DEFAULT_WEIGHTS.with_suffix(".json").read_bytes())
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "pickle":
+        torch.save({"model_pos": Trap()}, path)
+    elif kind == "other network":
+        torch.save({"model_pos": torch.nn.Linear(3, 4).state_dict()}, path)
+    elif kind == "other joints":
+        small = TemporalModel(Architecture(joints_in=17, features=2, joints_out=17, channels=16))
+        torch.save({"model_pos": small.state_dict()}, path)
+    return name
+
+
+class Trap:
+    """Unpickling it makes a file."""
+
+    def __reduce__(self):
+        return (Path.touch, (Path("trapped"),))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("missing", "does not exist"),
+        ("folder", "is a folder"),
+        ("empty", "damaged"),
+        ("half downloaded", "only partly downloaded"),
+        ("half downloaded beside its sidecar", "only partly downloaded"),
+        ("pickle", "was not loaded because it asks"),
+        ("other network", "is not a VideoPose3D network"),
+        ("other joints", "does not give left_heel"),
+    ],
+)
+@pytest.mark.parametrize("command", ["capture", "lift"])
+def test_weights_that_are_wrong(folder: Path, capsys, command: str, kind: str, expected: str) -> None:
+    """Seen before the detector has begun."""
+    source = str(CLIP if command == "capture" else keypoints_file(folder / "k.npz"))
+    sentence = fails(capsys, command, source, "--lifter", weights_file(kind))
+    assert expected in sentence
+    assert "x" in sentence
+    assert not (folder / "trapped").exists()
 
 
 @pytest.mark.parametrize("command", ["lift", "bake", "evaluate"])
@@ -262,10 +377,6 @@ def test_a_take_is_no_keypoints_file_and_the_other_way_round(folder: Path, capsy
 
 
 def test_hidden_code_in_arrays_is_not_run(folder: Path, capsys) -> None:
-    class Trap:
-        def __reduce__(self):
-            return (Path.touch, (folder / "trapped",))
-
     keypoints_file(folder / "trap.npz", keypoints=np.array([Trap()], dtype=object))
     assert "trap.npz" in fails(capsys, "lift", "trap.npz")
     assert not (folder / "trapped").exists()

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--character", type=Path, metavar="FILE", help="put the motion on this character")
     options.add_footage(parser)
     options.add_camera(parser)
+    options.add_lifter(parser)
     options.add_running(parser)
     options.add_json(parser)
 
@@ -105,11 +106,12 @@ def summarise(take: Take, console: Console, seconds: float) -> dict[str, Any]:
 
 def describe(summary: dict[str, Any], written: list[str]) -> list[str]:
     """The summary as lines for a person."""
-    people = len(summary["persons"])
+    people, frames = len(summary["persons"]), summary["frames"]
     stages = ", ".join(f"{stage} {taken:.1f} s" for stage, taken in summary["stages"].items())
     return [
         *(f"warning: {warning}" for warning in summary["warnings"]),
-        f"{summary['frames']} frames at {summary['fps']:g} frames/s, {people} {'person' if people == 1 else 'people'}",
+        f"{frames} {'frame' if frames == 1 else 'frames'} at {summary['fps']:g} frames/s, "
+        f"{people} {'person' if people == 1 else 'people'}",
         f"took {summary['seconds']:.1f} s" + (f" ({stages})" if stages else ""),
         *(f"wrote {path}" for path in written),
     ]

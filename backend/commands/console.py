@@ -63,6 +63,7 @@ class Console:
             if self._unfinished not in (None, step.stage):  # it ended when this one began
                 self.seconds[self._unfinished] = started - self._started[self._unfinished]
             self._unfinished = None if step.done == step.total else step.stage
+            begins = step.stage not in self._first
             first, first_done = self._first.setdefault(step.stage, (now, step.done))
             self._last_report = now
             self.seconds[step.stage] = now - started
@@ -71,7 +72,7 @@ class Console:
             else:
                 # The first unit has the stage's start-up in it (models are loaded): no rate can be told from it.
                 rate = (step.done - first_done) / (now - first) if now > first else 0.0
-                self._print(step, now, rate)
+                self._print(step, now, rate, begins)
 
     def _draw(self, step: Step) -> None:
         bar = self._bars.get(step.stage)
@@ -90,15 +91,17 @@ class Console:
         if step.total and step.done >= step.total:
             bar.refresh()
 
-    def _print(self, step: Step, now: float, rate: float) -> None:
+    def _print(self, step: Step, now: float, rate: float, begins: bool) -> None:
+        """One line, if it is time for one. begins: the stage's first report, which has nothing to tell yet."""
         finished = step.total is not None and step.done >= step.total
-        if not finished and now - self._last_line < LINE_INTERVAL:
+        if not finished and (begins or now - self._last_line < LINE_INTERVAL):
+            if begins:
+                self._last_line = now
             return
         self._last_line = now
-        if finished and step.total == 1:
-            self.say(f"{step.stage}: {self.seconds[step.stage]:.1f} s")
-        elif finished:
-            self.say(f"{step.stage}: {step.done} {step.unit} in {self.seconds[step.stage]:.1f} s")
+        if finished:
+            amount = f"{step.done} {step.unit} in " if step.total != 1 else ""
+            self.say(f"{step.stage}: {amount}{self.seconds[step.stage]:.1f} s")
         elif step.total and rate > 0:
             left = (step.total - step.done) / rate
             self.say(f"{step.stage}: {step.done}/{step.total} {step.unit}, {rate:.1f} {step.unit}/s, {left:.0f} s left")

@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("keypoints", type=Path, metavar="X.keypoints.npz", help="what detect wrote")
     options.add_output(parser, "X.take.npz", "default: the keypoints' name, in the current folder")
     options.add_camera(parser)
+    options.add_lifter(parser)
     options.add_running(parser)
     options.add_json(parser)
 

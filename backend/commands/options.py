@@ -65,6 +65,15 @@ def add_camera(parser: argparse.ArgumentParser) -> None:
     lens.add_argument("--fov", type=degrees, metavar="DEGREES", help="horizontal field of view of the footage")
 
 
+def add_lifter(parser: argparse.ArgumentParser) -> None:
+    """What turns 2D into 3D."""
+    parser.add_argument(
+        "--lifter",
+        metavar="PATH",
+        help="path of a checkpoint that lifts to 3D (default: default, the one shipped here)",
+    )
+
+
 def add_running(parser: argparse.ArgumentParser) -> None:
     """Where it runs and what steers it."""
     parser.add_argument("--device", choices=DEVICES, help="auto takes a GPU where there is one (default: auto)")
@@ -87,7 +96,7 @@ def capture_options(arguments: argparse.Namespace) -> CaptureOptions:
     """The pipeline's options; what was not said keeps the pipeline's own default."""
     from ..pipeline import CaptureOptions
 
-    names = ("detector", "max_persons", "start", "end", "focal_length", "fov", "device")
+    names = ("detector", "max_persons", "start", "end", "focal_length", "fov", "device", "lifter")
     said = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
     return CaptureOptions(**said)
 

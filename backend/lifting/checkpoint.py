@@ -91,7 +91,7 @@ def load_checkpoint(
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"the checkpoint {path} does not exist")
+        raise UserError(f"the checkpoint {path} {'is a folder' if path.is_dir() else 'does not exist'}")
     sha256 = file_sha256(path)
     sidecar = read_sidecar(path.with_suffix(".json")) if path.with_suffix(".json").exists() else None
     if sidecar is not None and sidecar.sha256 and sidecar.sha256 != sha256:
