@@ -123,13 +123,16 @@ def _run(job_path: Path, output: Path, progress: Progress) -> list[str]:
     environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(job_path.parent))
     # What Blender prints (it is much) goes to a file, which cannot fill up and block as a pipe can.
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, str(job_path)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=environment,
-        )
+        try:
+            child = subprocess.Popen(
+                [sys.executable, "-P", "-m", module, str(job_path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+            )
+        except OSError as error:
+            raise UserError(f"Blender's Python module cannot be started: {error}") from None
         try:
             while True:
                 try:

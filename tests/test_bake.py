@@ -359,6 +359,26 @@ def test_failure_in_blender_is_one_sentence_and_leaves_nothing(tmp_path: Path) -
 
 
 @needs_bpy
+@pytest.mark.skipif(os.name == "nt", reason="POSIX limits")
+@pytest.mark.parametrize(("suffix", "reason"), [(".blend", "only a part of it"), (".fbx", "File too large")])
+def test_disk_that_fills_up_is_one_sentence_and_leaves_nothing(tmp_path: Path, suffix: str, reason: str) -> None:
+    """No file may grow beyond 8 kB, so that Blender, or its add-on in Python, fails in the middle of writing."""
+    path = write(two_people(), tmp_path)
+    code = (
+        "import resource, sys\n"
+        "from video_mocap.backend import cli\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))\n"
+        "sys.exit(cli.main(['bake', *sys.argv[1:]]))\n"
+    )
+    command = [sys.executable, "-c", code, path.name, "-o", f"x{suffix}"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"video-mocap: Blender cannot write x{suffix}: {reason}")
+    assert done.stderr.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+@needs_bpy
 def test_cancelling_stops_and_leaves_nothing(tmp_path: Path) -> None:
     path = write(two_people(), tmp_path)
     with pytest.raises(Cancelled):

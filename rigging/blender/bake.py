@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import struct
 import sys
 import traceback
 from dataclasses import replace
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
 
 from ..solve import solve
 from ..take import Take, read_take
@@ -41,10 +44,43 @@ def bake(job: dict[str, Any]) -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     clip = _load_footage(job["footage"], take.fps) if job.get("footage") and output.suffix.lower() == ".blend" else None
     build_scene(take, motions, job["name"], clip)
-    if output.suffix.lower() == ".fbx":
-        _export_fbx(output)
-    else:
-        _save_blend(output, Path(job["folder"]).resolve())
+    try:
+        if output.suffix.lower() == ".fbx":
+            _export_fbx(output)
+        else:
+            _save_blend(output, Path(job["folder"]).resolve())
+            if not is_whole(output):
+                raise OSError("only a part of it could be written; is the disk full?")
+    except (OSError, RuntimeError) as error:
+        raise OSError(f"Blender cannot write {job['name']}{output.suffix}: {_reason(str(error))}") from error
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a compressed .blend is complete, because Blender 4.5 does not notice when writing one fails.
+
+    It ends with the table of Zstandard's seekable format (facebook/zstd, contrib/seekable_format): 8 bytes of header,
+    compressed and decompressed size (and perhaps a checksum) of each frame, their number, a descriptor and a magic
+    number, all little endian. Sizes and table must account for every byte of the file.
+    """
+    data = path.read_bytes()
+    if len(data) < 17:
+        return False
+    frames, descriptor, magic = struct.unpack("<IBI", data[-9:])
+    entry = 12 if descriptor & 0x80 else 8
+    table = 8 + entry * frames + 9
+    if magic != 0x8F92EAB1 or table > len(data):
+        return False
+    sizes = np.frombuffer(data[len(data) - table + 8 : -9], "<u4")[:: entry // 4]
+    return int(sizes.sum(dtype=np.uint64)) + table == len(data)
+
+
+def _reason(report: str) -> str:
+    """What an operator's report comes down to: Python's add-ons put a whole traceback into it."""
+    lines = [line.strip() for line in report.splitlines() if line.strip()]
+    raised = [line for line in lines if re.match(r"\w+(Error|Exception)\b", line)]
+    return re.sub(
+        r"^(Error: |\w+(Error|Exception): (\[Errno \d+\] )?)", "", (raised or lines or ["no reason given"])[-1]
+    )
 
 
 def seen_people(take: Take) -> list[int]:
