@@ -35,11 +35,25 @@ COMMANDS: dict[str, ModuleType] = {
 FAILED, WRONG_USAGE = 1, 2
 
 
+class _Version(argparse.Action):
+    """--version; the installed distribution is asked only when somebody wants to know."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help="show the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"video-mocap {version('video_mocap')}")
+        parser.exit()
+
+
 def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     """The parser, and each command's own."""
     parser = argparse.ArgumentParser(
         prog="video-mocap", description="Footage of people in, keyframes on a rig out.", allow_abbrev=False
     )
+    parser.add_argument("--version", action=_Version)
     listed = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     parsers = {}
     for name, module in COMMANDS.items():

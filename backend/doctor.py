@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import shutil
@@ -178,7 +179,16 @@ def check_bpy() -> Finding:
         return Finding(name, False, f"has no package for Python {platform.python_version()}", todo)
     code = "import bpy, os, sys; print(bpy.app.version_string, flush=True); os._exit(0)"
     try:
-        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+        # Blender's own temporary folder outlives a process that ends by os._exit: put it into ours.
+        with tempfile.TemporaryDirectory() as folder:
+            found = subprocess.run(
+                [sys.executable, "-c", code],
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+                env=os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder),
+            )
     except (OSError, subprocess.SubprocessError) as error:
         return Finding(name, False, _one_line(error), SETUP)
     if found.returncode != 0:

@@ -96,8 +96,9 @@ def lift(keypoints: Keypoints, options: CaptureOptions, progress: Progress | Non
     """Every stage after tracking. Raises UserError, Cancelled."""
     progress = progress or Progress()
     if not (keypoints.keypoints[..., 2] > 0).any():
-        raise UserError("there is nobody in these keypoints: no point has a confidence above 0")
+        raise UserError("nobody was seen in these keypoints: no point has a confidence above 0")
     lifter = open_lifter(options)
+    _report(progress, "lifting", 0, len(keypoints.person_ids))
     intrinsics, focal_source = _camera(keypoints, options)
     if focal_source == "assumed":
         intrinsics, focal_source = _observed_focal(keypoints, options, intrinsics)

@@ -190,6 +190,8 @@ def load_arrays(path: str | Path, kind: str) -> dict[str, np.ndarray]:
         if not isinstance(data, np.ndarray):
             with data:
                 return {key: data[key] for key in data.files}
+    except PermissionError as error:
+        raise FileFormatError(f"{path} may not be read: {error.strerror}") from None
     except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds for damaged files
         raise FileFormatError(f"{path} is not {kind} or is damaged ({error})") from None
     raise FileFormatError(f"{path} is not {kind}")

@@ -56,6 +56,21 @@ def test_help_is_instant_and_imports_nothing_heavy() -> None:
     assert "serve" not in done.stdout, "what is not there is not listed"
 
 
+def test_version(capsys) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("video-mocap 0.")
+
+
+def test_doctor_finds_what_a_capture_needs_and_leaves_nothing(tmp_path: Path) -> None:
+    """Also not in the folder for temporary files, where Blender has its own."""
+    done = run("doctor", "--json", cwd=tmp_path, env=os.environ | {"TMPDIR": str(tmp_path)})
+    found = json.loads(done.stdout)
+    assert found["ready"] == (done.returncode == 0)
+    assert {"Python", "weights", "bpy", "folder", "GPU"} <= {finding["name"] for finding in found["findings"]}
+    assert all(finding["todo"] for finding in found["findings"] if finding["state"] == "missing")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

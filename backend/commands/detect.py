@@ -42,10 +42,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     write_keypoints(output, keypoints)
     console.close()
     seconds = time.monotonic() - started
-    people = len(keypoints.person_ids)
+    people, frames = len(keypoints.person_ids), len(keypoints.times)
     summary = {
         "output": str(output),
-        "frames": len(keypoints.times),
+        "frames": frames,
         "fps": float(keypoints.fps),
         "persons": [int(person) for person in keypoints.person_ids],
         "seconds": round(seconds, 3),
@@ -53,7 +53,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     console.result(
         summary,
         [
-            f"{len(keypoints.times)} frames, {people} {'person' if people == 1 else 'people'}, took {seconds:.1f} s",
+            f"{frames} {'frame' if frames == 1 else 'frames'}, {people} {'person' if people == 1 else 'people'}, "
+            f"took {seconds:.1f} s",
             f"wrote {output}",
         ],
     )
