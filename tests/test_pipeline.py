@@ -148,7 +148,7 @@ def test_keypoints_that_say_nothing() -> None:
     keypoints = true_keypoints()
     nothing = np.full_like(keypoints.keypoints, np.nan)
     nothing[..., 2] = 0
-    with pytest.raises(UserError, match="^there is nobody in these keypoints"):
+    with pytest.raises(UserError, match="^nobody was seen"):
         lift(replace(keypoints, keypoints=nothing), CaptureOptions())
 
 
