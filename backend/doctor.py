@@ -52,6 +52,7 @@ class Finding:
 
     @property
     def state(self) -> str:
+        """`ok`, `missing` (a capture needs it) or `optional`."""
         return "ok" if self.ok else "missing" if self.required else "optional"
 
 
@@ -79,6 +80,7 @@ def examine(folder: Path) -> Iterator[Finding]:
 
 
 def check_python() -> Finding:
+    """Whether this Python is one that the pinned packages exist for."""
     version = platform.python_version()
     text = f"{version} on {platform.system()} {platform.machine()}, {sys.prefix}"
     return Finding("Python", sys.version_info[:2] in ((3, 11), (3, 12)), text, f"3.11 or 3.12 is needed: {SETUP}")
@@ -103,6 +105,7 @@ def advice(error: str) -> str:
 
 
 def check_gpu() -> Finding:
+    """Whether PyTorch can use a GPU, and if not, what stands in the way."""
     name = "GPU"
     try:
         import torch
@@ -144,6 +147,7 @@ def check_mediapipe() -> Finding:
 
 
 def check_detectron2() -> Finding:
+    """Whether the optional detector can be used."""
     name = "detector detectron2"
     from .detection.base import DETECTORS
 
@@ -198,6 +202,7 @@ def check_bpy() -> Finding:
 
 
 def check_blender() -> Finding:
+    """Whether a Blender to look at results with is on PATH."""
     name = "Blender"
     path = shutil.which("blender")
     if path is None:

@@ -17,6 +17,7 @@ HELP = "a take to a .blend, .fbx or .bvh"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `bake` takes."""
     parser.add_argument("take", type=Path, metavar="X.take.npz", help="what capture or lift wrote")
     options.add_output(parser, "OUT.blend", "a .blend, .fbx or .bvh (default: the take's name, in the current folder)")
     parser.add_argument("--footage", type=Path, metavar="VIDEO", help="shown behind the armature in a .blend")
@@ -26,10 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def usage_problem(arguments: argparse.Namespace) -> str | None:
+    """What the options contradict each other in, or None."""
     return None if arguments.character is None else "--character is not built yet"
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Check the paths, then write the take in the format that the output's suffix names."""
     take: Path = arguments.take
     output: Path = arguments.output or Path(take.name.split(".")[0] + ".blend")
     footage: Path | None = arguments.footage

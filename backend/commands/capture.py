@@ -19,6 +19,7 @@ HELP = "footage to an animated armature"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `capture` takes."""
     parser.add_argument("video", nargs="?", type=Path, metavar="VIDEO", help="a video file or a folder of images")
     parser.add_argument("--default-video", type=Path, help=argparse.SUPPRESS)
     options.add_output(parser, "OUT.blend", "a .blend, .fbx or .bvh (default: the video's name, in the current folder)")
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def usage_problem(arguments: argparse.Namespace) -> str | None:
+    """What the options contradict each other in, or None."""
     if arguments.video is None and arguments.default_video is None:
         return "VIDEO is missing"
     if arguments.character is not None:

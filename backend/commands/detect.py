@@ -17,6 +17,7 @@ HELP = "footage to tracked people in 2D"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `detect` takes."""
     parser.add_argument("video", type=Path, metavar="VIDEO", help="a video file or a folder of images")
     options.add_output(parser, "X.keypoints.npz", "default: the video's name, in the current folder")
     options.add_footage(parser)
@@ -28,6 +29,7 @@ usage_problem = options.usage_problem
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Find and track the people and write a keypoints file."""
     video: Path = arguments.video
     checks.check_input(video)
     output: Path = arguments.output or Path(f"{options.footage_name(video)}.keypoints.npz")

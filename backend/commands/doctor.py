@@ -16,6 +16,7 @@ HELP = "what this machine has for a capture and what it lacks"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `doctor` takes."""
     options.add_json(parser)
 
 

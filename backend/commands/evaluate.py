@@ -16,6 +16,7 @@ HELP = "a take against the truth"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `evaluate` takes."""
     parser.add_argument("take", type=Path, metavar="X.take.npz", help="what capture or lift wrote")
     parser.add_argument("truth", type=Path, metavar="TRUTH.npz", help="joints in 3D, measured or rendered")
     parser.add_argument(
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Measure and tell."""
     checks.check_input(arguments.take)
     checks.check_input(arguments.truth)
 

@@ -18,6 +18,7 @@ HELP = "tracked people in 2D to a take"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `lift` takes."""
     parser.add_argument("keypoints", type=Path, metavar="X.keypoints.npz", help="what detect wrote")
     options.add_output(parser, "X.take.npz", "default: the keypoints' name, in the current folder")
     options.add_camera(parser)
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Turn a keypoints file into a take."""
     source: Path = arguments.keypoints
     output: Path = arguments.output or Path(source.name.split(".")[0] + ".take.npz")
     checks.check_input(source)

@@ -16,12 +16,14 @@ HELP = "the weights: list, path"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `models` takes."""
     parser.add_argument("action", nargs="?", choices=("list", "path", "get"), default="list", metavar="list|path")
     parser.add_argument("name", nargs="?", metavar="NAME", help="with path: only where this one lies")
     options.add_json(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
+    """List the weights, or say where they lie."""
     from ..detection.base import DETECTORS
     from ..models import ROOT, shipped_models
 

@@ -47,6 +47,7 @@ degrees = number_in(0, 180, "an angle between 0 and 180 degrees is needed")
 
 
 def add_output(parser: argparse.ArgumentParser, metavar: str, help_text: str) -> None:
+    """Where the result goes."""
     parser.add_argument("-o", "--output", type=Path, metavar=metavar, help=help_text)
 
 
@@ -83,6 +84,7 @@ def add_running(parser: argparse.ArgumentParser) -> None:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
+    """Whether the result is for a program."""
     parser.add_argument("--json", action="store_true", default=None, help="the result as JSON on stdout")
 
 

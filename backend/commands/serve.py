@@ -16,9 +16,11 @@ HELP = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `serve` takes."""
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:  # noqa: ARG001
+    """Say that there is no server yet."""
     raise UserError("the server is not built yet; capture, detect, lift and bake work from the command line")
