@@ -76,7 +76,7 @@ def images(folder: Path, count: int, size: tuple[int, int]) -> None:
     folder.mkdir()
     grey = np.random.default_rng(1).integers(90, 110, (size[1], size[0], 3), dtype=np.uint8)
     for number in range(count):
-        Image.fromarray(grey).save(folder / f"{number:04d}.png")
+        Image.fromarray(grey).save(folder / f"{number:04d}.jpg")
 
 
 @pytest.mark.parametrize(("count", "size"), [(5, (320, 240)), (1, (320, 240)), (5, (8, 240)), (1, (7680, 4320))])
