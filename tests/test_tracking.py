@@ -72,6 +72,17 @@ def test_ghosts_are_dropped() -> None:
     assert tracks.dropped == 1
 
 
+def test_limbs_without_a_trunk_are_nobody_unless_there_is_nobody_else() -> None:
+    reflection = walker(500)
+    for row, name in enumerate(KEYPOINTS.names):
+        if name.endswith(("_shoulder", "_hip")):
+            reflection[row, 2] = 0.4
+    waist_up = walker(900)
+    waist_up[[row for row, name in enumerate(KEYPOINTS.names) if name.endswith(("_hip", "_knee", "_ankle"))], 2] = 0.35
+    assert track([[walker(100), reflection, waist_up]] * 40).person_ids.tolist() == [1, 2]
+    assert track([[reflection]] * 40).person_ids.tolist() == [1]
+
+
 def test_max_persons_keeps_the_most_prominent_who_come_first() -> None:
     def people(row: int) -> list[np.ndarray]:
         return [walker(100, height=100), walker(400, height=300), *([walker(800, height=300)] if row < 40 else [])]

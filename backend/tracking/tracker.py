@@ -26,7 +26,9 @@ class TrackingOptions:
     reach: how far from its prediction a lost track is found again, in persons' scales, at once; it grows by as much
     every second. least_frames, least_time: tracks seen in fewer frames, or for less than so many seconds in all, are
     ghosts; in footage so short that nobody could be seen that long, those seen in less than half of its frames.
-    least_confidence: mean confidence below which a track is a ghost."""
+    least_confidence: mean confidence below which a track is a ghost. least_torso: median over frames of the mean
+    confidence of shoulders and hips below which it is one; reflections and furniture look like limbs, hardly ever like
+    a whole trunk. The most prominent track is exempt from that: better a doubtful person than none."""
 
     least_similarity: float = 0.15
     relink: float = 2.0
@@ -34,6 +36,7 @@ class TrackingOptions:
     least_frames: int = 5
     least_time: float = 0.4
     least_confidence: float = 0.3
+    least_torso: float = 0.6
 
 
 @dataclass
@@ -86,6 +89,7 @@ class Tracker:
     ) -> None:
         self._options = options or TrackingOptions()
         self._sigmas, self._mirror = sigmas_of(names), mirror_rows(names)
+        self._torso = [row for row, name in enumerate(names) if name.endswith(("_shoulder", "_hip"))]
         self._max_persons = max_persons
         self._tracks: list[_Track] = []
         self._times: list[float] = []
@@ -134,6 +138,7 @@ class Tracker:
             and np.mean([p[:, 2].mean() for p in track.people]) >= options.least_confidence
         ]
         kept.sort(key=_prominence, reverse=True)
+        kept = kept[:1] + [track for track in kept[1:] if self._torso_confidence(track) >= options.least_torso]
         dropped = len(self._tracks) - len(kept)
         kept = kept[: self._max_persons]
         keypoints = np.full((len(kept), len(self._times), len(self._sigmas), 3), np.nan, np.float32)
@@ -141,6 +146,11 @@ class Tracker:
         for row, track in enumerate(kept):
             keypoints[row, track.frames] = np.stack(track.people)
         return Tracks(np.array(self._times), np.arange(1, len(kept) + 1), keypoints, dropped)
+
+    def _torso_confidence(self, track: _Track) -> float:
+        if not self._torso:
+            return 1.0
+        return float(np.median([person[self._torso, 2].mean() for person in track.people]))
 
     def _least_frames(self) -> int:
         """Frames in which a person must be seen."""
