@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import UserError
-from .lifting.sidecar import Sidecar, read_sidecar
+from .lifting.sidecar import Sidecar, file_sha256, read_sidecar
 
 #: Weights lie beside the stage that uses them, as X.safetensors with its sidecar X.json.
 ROOT = Path(__file__).parent
@@ -38,10 +37,6 @@ def check_model(path: Path) -> Model:
         sidecar = read_sidecar(path.with_suffix(".json"))
     except UserError as error:
         return Model(path, None, str(error))
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    if sidecar.sha256 and sidecar.sha256 != digest.hexdigest():
+    if sidecar.sha256 and sidecar.sha256 != file_sha256(path):
         return Model(path, sidecar, f"{path} is damaged: its sha256 is not the one in {path.with_suffix('.json').name}")
     return Model(path, sidecar, "")

@@ -68,8 +68,8 @@ class _Person:
 
 def capture(video: str | Path, options: CaptureOptions, progress: Progress | None = None) -> Take:
     """Footage to a take. Raises UserError in one sentence, Cancelled if progress says so."""
-    open_lifter(options)  # weights that cannot be opened should not cost an hour of detection first
-    return lift(detect(video, options, progress), options, progress)
+    lifter = open_lifter(options)  # weights that cannot be opened should not cost an hour of detection first
+    return _lift_with(lifter, detect(video, options, progress), options, progress)
 
 
 def detect(video: str | Path, options: CaptureOptions, progress: Progress | None = None) -> Keypoints:
@@ -94,10 +94,13 @@ def detect(video: str | Path, options: CaptureOptions, progress: Progress | None
 
 def lift(keypoints: Keypoints, options: CaptureOptions, progress: Progress | None = None) -> Take:
     """Every stage after tracking. Raises UserError, Cancelled."""
+    return _lift_with(open_lifter(options), keypoints, options, progress)
+
+
+def _lift_with(lifter: Lifter, keypoints: Keypoints, options: CaptureOptions, progress: Progress | None) -> Take:
     progress = progress or Progress()
     if not (keypoints.keypoints[..., 2] > 0).any():
         raise UserError("nobody was seen in these keypoints: no point has a confidence above 0")
-    lifter = open_lifter(options)
     _report(progress, "lifting", 0, len(keypoints.person_ids))
     intrinsics, focal_source = _camera(keypoints, options)
     if focal_source == "assumed":
@@ -169,9 +172,8 @@ def _observed_focal(keypoints: Keypoints, options: CaptureOptions, assumed: np.n
 
     def cost(factor: float) -> float:
         intrinsics = with_factor(factor)
-        lifted = lifter.lift(points, keypoints.keypoint_names, times, intrinsics, keypoints.image_size)
-        joints = lifted.joints[:, [lifted.joint_names.index(name) for name in TAKE.names]]
-        return misfit(joints, points, keypoints.keypoint_names, intrinsics)
+        lifted = _take_joints(lifter.lift(points, keypoints.keypoint_names, times, intrinsics, keypoints.image_size))
+        return misfit(lifted.joints, points, keypoints.keypoint_names, intrinsics)
 
     factor = estimate_focal(cost)
     return (assumed, "assumed") if factor == 1.0 else (with_factor(factor), "estimated from perspective")
@@ -185,10 +187,8 @@ def _report(progress: Progress, stage: str, done: int, total: int) -> None:
 
 def _lift_person(keypoints: Keypoints, row: int, identity: int, lifter: Lifter, intrinsics: np.ndarray) -> _Person:
     points = keypoints.keypoints[row]
-    lifted = lifter.lift(points, keypoints.keypoint_names, keypoints.times, intrinsics, keypoints.image_size)
-    order = [lifted.joint_names.index(name) for name in TAKE.names]
-    lifted = replace(
-        lifted, joint_names=TAKE.names, joints=lifted.joints[:, order], confidence=lifted.confidence[:, order]
+    lifted = _take_joints(
+        lifter.lift(points, keypoints.keypoint_names, keypoints.times, intrinsics, keypoints.image_size)
     )
     positions = np.full(lifted.joints.shape, np.nan)
     parts = []
@@ -198,6 +198,14 @@ def _lift_person(keypoints: Keypoints, row: int, identity: int, lifter: Lifter, 
             positions[part] = placed
             parts.append(part)
     return _Person(identity, points, lifted, positions, parts, np.zeros((len(points), len(FOOT_ROWS))))
+
+
+def _take_joints(lifted: Lifted) -> Lifted:
+    """The same with the joints of a take, in its order."""
+    order = [lifted.joint_names.index(name) for name in TAKE.names]
+    return replace(
+        lifted, joint_names=TAKE.names, joints=lifted.joints[:, order], confidence=lifted.confidence[:, order]
+    )
 
 
 def _tilt(people: list[_Person]) -> np.ndarray:

@@ -8,7 +8,6 @@ of a training run) become inert stand-ins, so that no code of theirs or of NumPy
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 import warnings
@@ -25,7 +24,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..files import whole_file
 from .network import Architecture, TemporalModel, _TemporalBase
-from .sidecar import Sidecar, assumed_sidecar, read_sidecar, sidecar_text
+from .sidecar import Sidecar, assumed_sidecar, file_sha256, read_sidecar, sidecar_text
 from .state import infer_architecture, unwrap
 
 PICKLES = (".bin", ".pth", ".pt", ".tar")
@@ -144,15 +143,6 @@ def save_checkpoint(path: str | Path, model: _TemporalBase, sidecar: Sidecar) ->
         sidecar = replace(sidecar, sha256=file_sha256(weights))
         text.write_text(sidecar_text(sidecar), encoding="utf-8")
     return sidecar
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal. Raises UserError if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def _read_safetensors(path: Path) -> Any:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -138,3 +139,12 @@ def assumed_sidecar(
         trained_on="Human3.6M (assumed)",
     )
     return sidecar, tuple(warnings)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal. Raises UserError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
