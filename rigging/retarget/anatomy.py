@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The body inside a rig: where a take's joints lie in a mapped rig's rest pose, and the segments' rest frames.
+
+Joints come from the bones' heads; tails and axes are believed only where nothing else says it and they are plausible,
+because half of all rigs came through a file format that knows neither (retargeting specification 3.8, item 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..joints import TAKE
+from ..rotations import SegmentRotations, complete_rest_pose, segment_rotations
+from ..vectors import swing, unit
+from .rig import Rig
+from .slots import REQUIRED, chain
+
+#: A tail further than this from where the bone should lead is no anatomy but an axis convention.
+_PLAUSIBLE = np.cos(np.radians(60.0))
+#: A rest pose whose trunk leans less than this stands upright: trunks are curved, bones lie in front or behind.
+_UPRIGHT = np.cos(np.radians(25.0))
+#: Neutral trunk, neck and head over the pelvis: (to the left, up, to the front) as fractions of pelvis to thorax. They are
+#: those of the person's own rest pose (`rigging.skeleton`): how a rig's spine is curved says nothing about posture.
+_NEUTRAL = {
+    "pelvis": (0.0, 0.0, 0.0),
+    "spine": (0.0, 0.445, 0.0),
+    "thorax": (0.0, 1.0, 0.0),
+    "neck": (0.0, 1.188, 0.0),
+    "head_top": (0.0, 1.754, 0.039),
+    "left_ear": (0.156, 1.475, 0.056),
+    "right_ear": (-0.156, 1.475, 0.056),
+    "nose": (0.0, 1.433, 0.313),
+}
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A mapped rig's body in the rest pose, world.
+
+    joints: (26, 3) as `joints.TAKE`, in the units of the world. frames: the segments' rest frames (F = 1).
+    up: (3,) unit, the way the figure stands. leg: thigh + shin + height of the ankle, both sides averaged.
+    """
+
+    joints: np.ndarray
+    frames: SegmentRotations
+    up: np.ndarray
+    leg: float
+
+    def joint(self, name: str) -> np.ndarray:
+        """(3,) one joint."""
+        return self.joints[TAKE.index(name)]
+
+
+def find_anatomy(rig: Rig, slots: Mapping[str, str]) -> Anatomy:
+    """The body of a rig. slots: slot -> bone name.
+
+    Raises ValueError, in one sentence, if a required slot is missing, names no bone, or the body has no size.
+    """
+    missing = [slot for slot in REQUIRED if slot not in slots]
+    if missing:
+        raise ValueError(f"{rig.name} has no bone for {', '.join(missing)}")
+    unknown = [name for name in slots.values() if name not in rig.rows]
+    if unknown:
+        raise ValueError(f"{rig.name} has no bone called {', '.join(unknown)}")
+    joints = np.full((len(TAKE), 3), np.nan)
+
+    def put(name: str, place: np.ndarray) -> None:
+        joints[TAKE.index(name)] = place
+
+    def head(slot: str) -> np.ndarray:
+        return rig.heads[rig.rows[slots[slot]]]
+
+    for side, prefix in (("L", "left_"), ("R", "right_")):
+        for joint, slot in (
+            ("hip", "thigh"), ("knee", "shin"), ("ankle", "foot"),
+            ("shoulder", "upper_arm"), ("elbow", "forearm"), ("wrist", "hand"),
+        ):  # fmt: skip
+            put(prefix + joint, head(f"{slot}.{side}"))
+    pelvis = (head("thigh.L") + head("thigh.R")) / 2
+    collar = (head("upper_arm.L") + head("upper_arm.R")) / 2
+    up = _upright(unit(collar - pelvis))
+    if not np.isfinite(up).all():
+        raise ValueError(f"{rig.name} has hips and shoulders in one place: its bones are mapped wrongly")
+    height = float((collar - pelvis) @ up)
+    front = unit(np.cross(head("thigh.L") - head("thigh.R"), up))
+    left = np.cross(up, front)
+    for name, (aside, above, ahead) in _NEUTRAL.items():
+        put(name, pelvis + height * (aside * left + above * up + ahead * front))
+    for side, prefix in (("L", "left_"), ("R", "right_")):
+        put(prefix + "hand", _hand(rig, slots, side))
+        put(prefix + "toe", _toe(rig, slots, side, up, front))
+    joints = _complete(joints, up)
+    leg = np.mean([_leg(joints, prefix, up) for prefix in ("left_", "right_")])
+    if not leg > 0:
+        raise ValueError(f"{rig.name} has legs of no length: its bones are mapped wrongly")
+    return Anatomy(joints, segment_rotations(joints[None]), up, float(leg))
+
+
+def trunk_height(anatomy: Anatomy, point: np.ndarray) -> float:
+    """How far up the trunk a point is: 0 at the hip joints, 1 at the shoulders."""
+    pelvis, thorax = anatomy.joint("pelvis"), anatomy.joint("thorax")
+    return float((point - pelvis) @ anatomy.up / max((thorax - pelvis) @ anatomy.up, 1e-9))
+
+
+def _upright(trunk: np.ndarray) -> np.ndarray:
+    return np.array([0.0, 0, 1]) if trunk[2] > _UPRIGHT else trunk
+
+
+def _complete(joints: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Heels, found standing on the floor and brought back to where the rig is."""
+    turn = swing(up, np.array([0.0, 0, 1]))
+    standing = (turn @ joints.T).T
+    return (turn.T @ complete_rest_pose(standing).T).T
+
+
+def _hand(rig: Rig, slots: Mapping[str, str], side: str) -> np.ndarray:
+    """The middle of the palm: half way to the fingers where there are any."""
+    row = rig.rows[slots[f"hand.{side}"]]
+    wrist, elbow = rig.heads[row], rig.heads[rig.rows[slots[f"forearm.{side}"]]]
+    forearm = wrist - elbow
+    fingers = [rig.heads[child] for child in rig.children[row]]
+    far = [place for place in fingers if np.linalg.norm(place - wrist) > 0.1 * np.linalg.norm(forearm)]
+    for place in ([np.mean(far, 0)] if far else []) + [rig.tails[row]]:
+        way = unit(place - wrist)
+        if np.isfinite(way).all() and way @ unit(forearm) > _PLAUSIBLE:
+            return place
+    return wrist + 0.35 * forearm
+
+
+def _toe(rig: Rig, slots: Mapping[str, str], side: str, up: np.ndarray, front: np.ndarray) -> np.ndarray:
+    """The tip of the foot, or a point towards it."""
+    foot = rig.rows[slots[f"foot.{side}"]]
+    ankle, knee = rig.heads[foot], rig.heads[rig.rows[slots[f"shin.{side}"]]]
+    toe = slots.get(f"toe.{side}")
+    places = []
+    if toe is not None:
+        ball, tail = rig.heads[rig.rows[toe]], rig.tails[rig.rows[toe]]
+        beyond = unit(tail - ball)
+        level = unit(ball - ankle - ((ball - ankle) @ up) * up)
+        if np.isfinite(level).all():
+            places = [tail, ball] if np.isfinite(beyond).all() and beyond @ level > _PLAUSIBLE else [ball]
+    places += [rig.heads[child] for child in rig.children[foot]] + [rig.tails[foot]]
+    for place in places:
+        level = unit(place - ankle - ((place - ankle) @ up) * up)
+        if (
+            np.isfinite(level).all()
+            and level @ front > _PLAUSIBLE
+            and (place - ankle) @ up < 0.02 * (knee - ankle) @ up
+        ):
+            return place
+    shin = np.linalg.norm(knee - ankle)
+    return ankle + 0.4 * shin * front - 0.1 * shin * up
+
+
+def _leg(joints: np.ndarray, prefix: str, up: np.ndarray) -> float:
+    hip, knee, ankle, toe = (joints[TAKE.index(prefix + name)] for name in ("hip", "knee", "ankle", "toe"))
+    above = max(float((ankle - toe) @ up), 0.0)
+    return float(np.linalg.norm(knee - hip) + np.linalg.norm(ankle - knee) + above)
+
+
+def chain_shares(rig: Rig, slots: Mapping[str, str], anatomy: Anatomy) -> dict[str, float]:
+    """How far up the trunk the middle of each link of the spine lies, 0 at the hips, 1 at the shoulders."""
+    links = chain(slots, "spine")
+    ends = [*links[1:], "chest"] if "chest" in slots else links[1:]
+    shares = {}
+    for number, link in enumerate(links):
+        start = trunk_height(anatomy, rig.heads[rig.rows[slots[link]]])
+        following = ends[number] if number < len(ends) else None
+        end = trunk_height(anatomy, rig.heads[rig.rows[slots[following]]]) if following else 1.0
+        shares[link] = float(np.clip((start + end) / 2, 0.0, 1.0))
+    return shares
