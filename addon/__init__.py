@@ -1,10 +1,41 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inside Blender. So far nothing is registered: the panel comes with a later version; captures run headless."""
+"""Inside Blender: panel, preferences, overlay, and the client of the capture engine.
+
+Registering declares classes and handlers and does nothing else: no network, no process, no file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from types import ModuleType
+
+#: Name of the extension's root package, as Blender knows it (`bl_ext.user_default.video_mocap`).
+PACKAGE = (__package__ or "").rpartition(".")[0]
+
+#: Parts with `register()` and `unregister()`, in the order in which they need each other.
+PARTS = ("preferences", "properties", "session", "ui", "overlay")
+
+
+def _parts() -> list[ModuleType]:
+    found = [name for name in PARTS if importlib.util.find_spec(f".{name}", __package__)]
+    return [importlib.import_module(f".{name}", __package__) for name in found]
 
 
 def register() -> None:
-    """Nothing to register yet."""
+    """Register every part; what was registered is taken back if one fails."""
+    done: list[ModuleType] = []
+    try:
+        for part in _parts():
+            part.register()
+            done.append(part)
+    except BaseException:
+        for part in reversed(done):
+            part.unregister()
+        raise
 
 
 def unregister() -> None:
-    """Nothing to unregister yet."""
+    """Unregister every part, last one first."""
+    for part in reversed(_parts()):
+        part.unregister()

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The bpy package carries no types.
+# pyright: reportInvalidTypeForm=false, reportAttributeAccessIssue=false, reportMissingImports=false
+"""What is saved in the .blend: the choices for a capture and the takes of a scene (`scene.video_mocap`)."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+SOURCES = (
+    ("FILE", "File", "A video, or an image sequence on disk"),
+    ("CLIP", "Movie Clip", "A movie clip of this file"),
+    ("STRIP", "Strip", "A movie or image strip of the video sequencer"),
+)
+QUALITIES = (
+    ("draft", "Draft", "Fastest: for a first look"),
+    ("standard", "Standard", "Good motion at a moderate speed"),
+    ("high", "High", "Slowest: looks at the footage most closely"),
+)
+LENSES = (
+    ("AUTO", "Estimate", "The lens is estimated from the footage"),
+    ("FOCAL", "Focal Length", "The focal length in pixels is known"),
+    ("FOV", "Field of View", "The horizontal field of view is known"),
+    ("CAMERA", "Camera", "Lens and movement of a camera in this file, such as a solved one, are used as they are"),
+)
+DEVICES = (
+    ("auto", "Automatic", "The graphics card if there is one that can be used"),
+    ("cpu", "Processor", "Never the graphics card"),
+    ("cuda", "Graphics Card", "An NVIDIA graphics card"),
+)
+
+
+def _is_camera(_settings: SceneSettings, thing: bpy.types.Object) -> bool:
+    return thing.type == "CAMERA"
+
+
+def _strip_names(settings: SceneSettings, _context: bpy.types.Context, text: str) -> list[str]:
+    editor = settings.id_data.sequence_editor
+    if editor is None:
+        return []
+    # Blender 4.4 renamed sequences to strips.
+    strips = editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all
+    names = sorted(strip.name for strip in strips if strip.type in {"MOVIE", "IMAGE"})
+    return [name for name in names if text.lower() in name.lower()]
+
+
+class PersonItem(bpy.types.PropertyGroup):
+    """One person of a take."""
+
+    person_id: IntProperty(name="Number", description="The person's number in the take")
+    name: StringProperty(name="Name", description="The person's name")
+    rig: PointerProperty(name="Armature", type=bpy.types.Object)
+    confidence: FloatProperty(name="Confidence", description="How sure the capture is of this person", min=0, max=1)
+
+
+class TakeItem(bpy.types.PropertyGroup):
+    """One take of a scene and what shows it there."""
+
+    name: StringProperty(name="Name", description="The take's name")
+    filepath: StringProperty(name="File", description="The take's file", subtype="FILE_PATH")
+    collection: PointerProperty(name="Collection", type=bpy.types.Collection)
+    fps: FloatProperty(name="Frame Rate", description="Frames per second of the footage")
+    frames: IntProperty(name="Frames", description="Number of captured frames")
+    footage: StringProperty(name="Footage", description="What was captured", subtype="FILE_PATH")
+    people: CollectionProperty(type=PersonItem)
+    active_person: IntProperty(name="Person", description="The person that is shown and edited")
+    warnings: StringProperty(name="Warnings", description="What the capture could not be sure of")
+
+
+class SceneSettings(bpy.types.PropertyGroup):
+    """The choices for a capture, and the takes of this scene."""
+
+    footage_source: EnumProperty(name="Source", description="Where the footage comes from", items=SOURCES)
+    footage_path: StringProperty(name="Footage", description="A video, or one image of a sequence", subtype="FILE_PATH")
+    clip: PointerProperty(name="Clip", description="The movie clip to capture", type=bpy.types.MovieClip)
+    strip: StringProperty(
+        name="Strip", description="The movie or image strip to capture", search=_strip_names, search_options={"SORT"}
+    )
+    use_range: BoolProperty(name="Range", description="Capture only a part of the footage", default=False)
+    start: FloatProperty(
+        name="Start", description="Where the capture starts, in seconds from the start of the footage", min=0, step=10
+    )
+    end: FloatProperty(
+        name="End",
+        description="Where the capture ends, in seconds from the start of the footage",
+        min=0,
+        default=10,
+        step=10,
+    )
+    limit_people: BoolProperty(
+        name="Limit People", description="Keep only the people that are seen best", default=False
+    )
+    max_persons: IntProperty(name="People", description="How many people to keep at most", min=1, max=99, default=1)
+    quality: EnumProperty(
+        name="Quality", description="How closely the capture looks at the footage", items=QUALITIES, default="standard"
+    )
+    lens: EnumProperty(name="Lens", description="What is known about the camera that took the footage", items=LENSES)
+    focal_length: FloatProperty(
+        name="Focal Length", description="Focal length of the footage in pixels", min=1, soft_max=20000, default=1500
+    )
+    fov: FloatProperty(
+        name="Field of View",
+        description="Horizontal field of view of the footage",
+        subtype="ANGLE",
+        min=0.0175,
+        max=3.12,
+        default=1.0472,
+    )
+    camera: PointerProperty(
+        name="Camera",
+        description="The camera that took the footage: solved or animated",
+        type=bpy.types.Object,
+        poll=_is_camera,
+    )
+    height: FloatProperty(
+        name="Height",
+        description="Standing height of the first person; 0: a usual height is assumed",
+        subtype="DISTANCE",
+        min=0,
+        max=3,
+        step=1,
+    )
+    smoothing: FloatProperty(
+        name="Smoothing",
+        description="Above 1 the motion gets smoother, below 1 quick moves keep more of their snap",
+        min=0.25,
+        max=4,
+        default=1,
+        step=5,
+    )
+    detector: StringProperty(name="Detector", description="What finds people in the picture", default="mediapipe")
+    lifter: StringProperty(name="Lifter", description="What turns the picture's points into 3D", default="default")
+    device: EnumProperty(name="Device", description="What the capture runs on", items=DEVICES, default="auto")
+    takes: CollectionProperty(type=TakeItem)
+    active_take: IntProperty(name="Take", description="The take that is shown and edited")
+    show_overlay: BoolProperty(name="Keypoints", description="Draw what was found over the footage", default=True)
+    overlay_confidence: FloatProperty(
+        name="Minimum Confidence",
+        description="Points that the capture is less sure of are not drawn",
+        subtype="FACTOR",
+        min=0,
+        max=1,
+        default=0.1,
+    )
+
+
+CLASSES = (PersonItem, TakeItem, SceneSettings)
+
+
+def active_take(scene: bpy.types.Scene) -> TakeItem | None:
+    """The take that is chosen in the scene's list."""
+    settings = scene.video_mocap
+    return settings.takes[settings.active_take] if 0 <= settings.active_take < len(settings.takes) else None
+
+
+def active_person(take: TakeItem) -> PersonItem | None:
+    """The person that is chosen in the take's list."""
+    return take.people[take.active_person] if 0 <= take.active_person < len(take.people) else None
+
+
+def register() -> None:
+    """Declare the classes and `scene.video_mocap`."""
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.video_mocap = PointerProperty(type=SceneSettings)
+
+
+def unregister() -> None:
+    """Take them back; what is saved in .blend files stays there."""
+    del bpy.types.Scene.video_mocap
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
