@@ -83,7 +83,7 @@ def check_python() -> Finding:
     """Whether this Python is one that the pinned packages exist for."""
     version = platform.python_version()
     text = f"{version} on {platform.system()} {platform.machine()}, {sys.prefix}"
-    return Finding("Python", sys.version_info[:2] in ((3, 11), (3, 12)), text, f"3.11 or 3.12 is needed: {SETUP}")
+    return Finding("Python", sys.version_info[:2] in ((3, 11), (3, 12), (3, 13)), text, f"3.11 is needed: {SETUP}")
 
 
 def check_module(name: str, module: str) -> Finding:
@@ -179,8 +179,9 @@ def check_bpy() -> Finding:
     """bpy writes the .blend. It is imported in a process of its own, because one that imported it may not end."""
     name = "bpy"
     if find_spec("bpy") is None:
-        todo = "takes work, .blend files do not: use Python 3.11 and " + SETUP
-        return Finding(name, False, f"has no package for Python {platform.python_version()}", todo)
+        text = "not installed: captures give takes, but no .blend and .fbx files"
+        todo = f"{SETUP} in a checkout with Python 3.11; the Blender extension does not need it"
+        return Finding(name, False, text, todo, required=False)
     code = "import bpy, os, sys; print(bpy.app.version_string, flush=True); os._exit(0)"
     try:
         # Blender's own temporary folder outlives a process that ends by os._exit: put it into ours.

@@ -283,7 +283,7 @@ def _write_images(folder: Path, names: list[str], size: tuple[int, int] = (20, 1
     folder.mkdir(exist_ok=True)
     for name in names:
         number = int("".join(filter(str.isdigit, name)) or 0)
-        cv2.imwrite(str(folder / name), np.full((size[1], size[0], 3), number * 10, np.uint8))
+        cv2.imwrite(str(folder / name), np.full((size[1], size[0], 3), number * 10 % 256, np.uint8))
 
 
 def test_images_play_in_the_order_of_their_numbers(tmp_path: Path) -> None:

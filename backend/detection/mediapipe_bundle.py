@@ -24,19 +24,23 @@ from ..errors import UserError
 
 FINDER = "modules/pose_detection/pose_detection.tflite"
 LANDMARKS = "modules/pose_landmark/pose_landmark_full.tflite"
+#: Where `build.py setup` unpacks the networks of mediapipe 0.10.21 on Pythons for which only later wheels exist.
+UNPACKED = Path(sys.prefix) / "share" / "video_mocap" / "mediapipe"
 
 
 def read_networks() -> tuple[bytes, bytes]:
-    """The person finder and the landmark network out of the installed wheel (Apache-2.0).
+    """The person finder and the landmark network of mediapipe 0.10.21 (Apache-2.0): out of its installed wheel, or
+    from where the set-up unpacked them.
 
-    Raises UserError if this mediapipe does not carry them.
+    Raises UserError if they are in neither place.
     """
-    root = Path(mediapipe.__file__).parent
-    try:
-        return (root / FINDER).read_bytes(), (root / LANDMARKS).read_bytes()
-    except OSError:
-        version = getattr(mediapipe, "__version__", "of unknown version")
-        raise UserError(f"mediapipe {version} does not carry its pose networks; install mediapipe 0.10.21") from None
+    for root in (Path(mediapipe.__file__).parent, UNPACKED):
+        try:
+            return (root / FINDER).read_bytes(), (root / LANDMARKS).read_bytes()
+        except OSError:
+            continue
+    version = getattr(mediapipe, "__version__", "of unknown version")
+    raise UserError(f"mediapipe {version} does not carry its pose networks; run the set-up again") from None
 
 
 def weights_hash(networks: tuple[bytes, bytes]) -> str:
@@ -46,17 +50,53 @@ def weights_hash(networks: tuple[bytes, bytes]) -> str:
 
 def build_bundle(networks: tuple[bytes, bytes]) -> bytes:
     """The `.task` bundle of the two networks. The landmark network takes pixels / 255 (mean 0, deviation 255)."""
-    from mediapipe.tasks.python.metadata.metadata_writers.metadata_writer import MetadataWriter
-
     finder, landmarks = networks
-    writer = MetadataWriter.create(bytearray(landmarks))
-    writer.add_image_input([0.0], [255.0])
-    described, _ = writer.populate()
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as bundle:
         bundle.writestr("pose_detector.tflite", finder)
-        bundle.writestr("pose_landmarks_detector.tflite", bytes(described))
+        bundle.writestr("pose_landmarks_detector.tflite", describe(landmarks, mean=0.0, deviation=255.0))
     return file.getvalue()
+
+
+def describe(network: bytes, mean: float, deviation: float) -> bytes:
+    """The TFLite network with metadata that say that it takes a picture with (pixels - mean) / deviation.
+
+    Written through the flatbuffers schemas, which every mediapipe carries; its own writer of metadata needs native code
+    that the wheels from 0.10.30 on lack.
+    """
+    import flatbuffers
+    from mediapipe.tasks.metadata import metadata_schema_py_generated as described
+    from mediapipe.tasks.metadata import schema_py_generated as tflite
+
+    unit = described.ProcessUnitT()
+    unit.optionsType = described.ProcessUnitOptions.NormalizationOptions
+    unit.options = described.NormalizationOptionsT()
+    unit.options.mean, unit.options.std = [mean], [deviation]
+    picture = described.TensorMetadataT()
+    picture.name = "image"
+    picture.content = described.ContentT()
+    picture.content.contentPropertiesType = described.ContentProperties.ImageProperties
+    picture.content.contentProperties = described.ImagePropertiesT()
+    picture.content.contentProperties.colorSpace = described.ColorSpaceType.RGB
+    picture.processUnits = [unit]
+    graph = described.SubGraphMetadataT()
+    graph.inputTensorMetadata = [picture]
+    metadata = described.ModelMetadataT()
+    metadata.subgraphMetadata = [graph]
+    metadata.minParserVersion = "1.0.0"
+    packed = flatbuffers.Builder(0)
+    packed.Finish(metadata.Pack(packed), b"M001")
+
+    model = tflite.ModelT.InitFromObj(tflite.Model.GetRootAsModel(network, 0))
+    buffer = tflite.BufferT()
+    buffer.data = list(packed.Output())
+    entry = tflite.MetadataT()
+    entry.name, entry.buffer = "TFLITE_METADATA", len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    whole = flatbuffers.Builder(len(network))
+    whole.Finish(model.Pack(whole), b"TFL3")
+    return bytes(whole.Output())
 
 
 @contextmanager
