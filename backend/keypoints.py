@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from .files import save_arrays
 
 FORMAT = "video-mocap keypoints"
 VERSION = 1
+#: Keys that a file must have.
+REQUIRED = {"fps", "times", "image_size", "keypoint_names", "person_ids", "keypoints"}
 
 
 @dataclass
@@ -24,7 +27,8 @@ class Keypoints:
     image_size: (width, height) pixels. keypoint_names: (K,) names as in `rigging.joints`.
     person_ids: (P,) int. keypoints: (P, F, K, 3): x, y in pixels (origin at the top-left corner of the top-left
     pixel) and confidence 0..1; a missing point is NaN, NaN, 0. intrinsics: (3, 3) pixels, or None when unknown.
-    source: where they come from (detector name, version, licence), JSON-able.
+    source: where they come from, JSON-able: name, version, licence and weights of the detector; footage, its name;
+    warnings, one sentence each; whatever else whoever made them wants to say.
     Raises FileFormatError on construction if the arrays do not fit together.
     """
 
@@ -65,6 +69,22 @@ class Keypoints:
 
 def write_keypoints(path: str | Path, keypoints: Keypoints) -> None:
     """Write a keypoints file, whole or not at all. Raises UserError if it cannot be written."""
+    save_arrays(path, keypoints_arrays(keypoints))
+
+
+def read_keypoints(path: str | Path) -> Keypoints:
+    """Read a keypoints file. Raises UserError, in one sentence, if that is not possible."""
+    try:
+        return keypoints_from_arrays(read_arrays(path, FORMAT, VERSION, REQUIRED), Path(path).name)
+    except FileNotFoundError as error:
+        raise UserError(str(error)) from None
+    except (TypeError, ValueError) as error:
+        message = str(error)
+        raise UserError(message if str(path) in message else f"{path}: {message}") from None
+
+
+def keypoints_arrays(keypoints: Keypoints) -> dict[str, np.ndarray]:
+    """The arrays of a version 1 file."""
     arrays = {
         "format": np.array(FORMAT),
         "version": np.array(VERSION),
@@ -74,35 +94,49 @@ def write_keypoints(path: str | Path, keypoints: Keypoints) -> None:
         "keypoint_names": np.array(keypoints.keypoint_names),
         "person_ids": np.asarray(keypoints.person_ids, np.int64),
         "keypoints": np.asarray(keypoints.keypoints, np.float32),
+        "metadata": np.array(json.dumps(keypoints.source, sort_keys=True)),
     }
     if keypoints.intrinsics is not None:
         arrays["intrinsics"] = np.asarray(keypoints.intrinsics, np.float64)
-    save_arrays(path, arrays)
+    return arrays
 
 
-def read_keypoints(path: str | Path) -> Keypoints:
-    """Read a keypoints file. Raises UserError, in one sentence, if that is not possible."""
-    required = {"fps", "times", "image_size", "keypoint_names", "person_ids", "keypoints"}
+def keypoints_from_arrays(arrays: dict[str, np.ndarray], name: str) -> Keypoints:
+    """The keypoints in a file's arrays, of which those `REQUIRED` are there. name: of the file, for provenance.
+
+    Raises FileFormatError, TypeError or ValueError if they are not what they should be.
+    """
+    size = arrays["image_size"]
+    if size.shape != (2,):
+        raise FileFormatError(f"image_size has shape {size.shape}, but (2,) is needed")
+    intrinsics = arrays.get("intrinsics")
+    if intrinsics is not None and intrinsics.dtype.kind not in "iuf":
+        raise FileFormatError("intrinsics must hold numbers")
+    return Keypoints(
+        fps=float(arrays["fps"]),
+        times=arrays["times"].astype(np.float64),
+        image_size=(int(size[0]), int(size[1])),
+        keypoint_names=tuple(str(name) for name in arrays["keypoint_names"]),
+        person_ids=arrays["person_ids"],
+        keypoints=arrays["keypoints"].astype(np.float32),
+        intrinsics=None if intrinsics is None else intrinsics.astype(np.float64),
+        source=_source(arrays.get("metadata"), name),
+    )
+
+
+def _source(metadata: np.ndarray | None, name: str) -> dict[str, object]:
+    """What a file says about where its keypoints come from; other programs' files need not say anything."""
+    if metadata is None:
+        return {"name": "imported", "file": name}
     try:
-        arrays = read_arrays(path, FORMAT, VERSION, required)
-        size = arrays["image_size"]
-        if size.shape != (2,):
-            raise FileFormatError(f"image_size has shape {size.shape}, but (2,) is needed")
-        intrinsics = arrays.get("intrinsics")
-        if intrinsics is not None and intrinsics.dtype.kind not in "iuf":
-            raise FileFormatError("intrinsics must hold numbers")
-        return Keypoints(
-            fps=float(arrays["fps"]),
-            times=arrays["times"].astype(np.float64),
-            image_size=(int(size[0]), int(size[1])),
-            keypoint_names=tuple(str(name) for name in arrays["keypoint_names"]),
-            person_ids=arrays["person_ids"],
-            keypoints=arrays["keypoints"].astype(np.float32),
-            intrinsics=None if intrinsics is None else intrinsics.astype(np.float64),
-            source={"name": "imported", "file": Path(path).name},
-        )
-    except FileNotFoundError as error:
-        raise UserError(str(error)) from None
-    except (TypeError, ValueError) as error:
-        message = str(error)
-        raise UserError(message if str(path) in message else f"{path}: {message}") from None
+        source = json.loads(str(metadata))
+    except ValueError as error:
+        raise FileFormatError(f"metadata is not JSON: {error}") from None
+    if not isinstance(source, dict):
+        raise FileFormatError("metadata must be a JSON object")
+    warnings = source.get("warnings", [])
+    if not isinstance(warnings, list) or not all(isinstance(warning, str) for warning in warnings):
+        raise FileFormatError("the warnings in metadata must be a list of sentences")
+    if not isinstance(source.get("footage"), str | None):
+        raise FileFormatError("the footage in metadata must be a name")
+    return source or {"name": "imported", "file": name}

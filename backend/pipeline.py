@@ -1,131 +1,108 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The order of the stages: footage, detection, grouping, tracking, lifting, root, refinement, world, take.
+"""The order of the stages, their cache, progress and cancellation: footage, detection, lifting, refinement, take.
 
-Every stage is a function from one dataclass to the next; only this file knows which comes after which.
+Every stage is a function from one dataclass to the next (`Keypoints`, `LiftedPeople`, `Take`); only this file and the
+stages in `stages/` know which step comes after which, and only this file knows of the cache.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..rigging.camera_path import CameraPath, read_camera
 from ..rigging.joints import TAKE
-from ..rigging.take import Take, take_arrays
-from .camera import guess_intrinsics
-from .errors import Cancelled, UserError
+from ..rigging.take import FileFormatError, Take, take_arrays
+from .cache import StageCache, footage_identity, key_of
+from .errors import UserError
 from .files import save_arrays
-from .keypoints import Keypoints
-from .lifting.lifter import Lifted, Lifter
+from .keypoints import Keypoints, keypoints_arrays, keypoints_from_arrays
+from .lifting.lifter import Lifter
 from .progress import Progress, Step
-from .refinement.body import measure_links
-from .refinement.focal import estimate_focal, misfit
-from .refinement.refine import Evidence, refine
-from .refinement.stretches import place, stretches
-from .world.contacts import FOOT_ROWS, contact_probability, middle_of_feet, resting_weight
-from .world.ground import Ground, fit_ground, mean_up, world_from_camera
+from .stages.lifting import Lens, LiftedPeople, choose_lens, lift_people, lifted_arrays, lifted_from_arrays
+from .stages.people import place_people
+from .stages.refinement import refine_people, smoothed
+from .stages.result import make_take, provenance
+from .stages.source import Source, is_footage, read_source
+
+if TYPE_CHECKING:
+    from .footage import FootageInfo
 
 #: The lifter that ships with the project.
 DEFAULT_WEIGHTS = Path(__file__).parent / "lifting" / "weights" / "temporal-coco17-take26.safetensors"
-_VERSION = 1
+#: How much detection looks.
+QUALITIES = ("draft", "standard", "high")
+#: Raised whenever a stage's result changes for the same input: kept results of before are then no longer found.
+_VERSIONS = {"detection": 1, "lifting": 1}
 
 
 @dataclass(frozen=True)
 class CaptureOptions:
     """What a user can choose.
 
-    detector: name in `detection.base.DETECTORS`. max_persons: None for everybody. start, end: seconds of the footage.
-    focal_length: pixels; fov: horizontal, degrees; neither: assumed. device: "auto", "cpu" or "cuda".
-    lifter: "default" or the path of a checkpoint.
+    detector: name in `detection.base.DETECTORS`. quality: one of `QUALITIES`. max_persons: None for everybody.
+    start, end: seconds of the footage. focal_length: pixels; fov: horizontal, degrees; camera: path of a known camera
+    (`.camera.npz`); at most one of the three, without any the lens is assumed. height: standing height of the first
+    person, metres; None assumes one. smoothing: factor on how smooth the motion has to be. device: "auto", "cpu" or
+    "cuda". lifter: "default" or the path of a checkpoint.
     """
 
     detector: str = "mediapipe"
+    quality: str = "standard"
     max_persons: int | None = None
     start: float | None = None
     end: float | None = None
     focal_length: float | None = None
     fov: float | None = None
+    camera: str | None = None
+    height: float | None = None
+    smoothing: float = 1.0
     device: str = "auto"
     lifter: str = "default"
 
 
-@dataclass
-class _Person:
-    """One person on the way through the stages, over all F frames of the footage.
+def capture(
+    source: str | Path,
+    options: CaptureOptions,
+    progress: Progress | None = None,
+    cache: StageCache | None = None,
+    identity: str | None = None,
+) -> Take:
+    """Footage, or people detected before, to a take.
 
-    lifted: of the lifter. positions: (F, 26, 3) metres in camera axes, NaN where nothing is known.
-    parts: the stretches in which something is. contacts: (F, 4).
+    source: footage, a `.keypoints.npz` or a `.take.npz`; of the latter two the range, the detector, its quality and the
+    number of people are what they are, whatever the options say. cache: where results of stages are looked for and
+    kept. identity: what the footage is known by (a hash of it), where its place on disk says nothing.
+    Raises UserError in one sentence, Cancelled if progress says so.
     """
-
-    identity: int
-    keypoints: np.ndarray
-    lifted: Lifted
-    positions: np.ndarray
-    parts: list[slice]
-    contacts: np.ndarray
-
-
-def capture(video: str | Path, options: CaptureOptions, progress: Progress | None = None) -> Take:
-    """Footage to a take. Raises UserError in one sentence, Cancelled if progress says so."""
-    lifter = open_lifter(options)  # weights that cannot be opened should not cost an hour of detection first
-    return _lift_with(lifter, detect(video, options, progress), options, progress)
+    progress = progress or Progress()
+    _check(options)
+    # What cannot be opened should not cost an hour of detection first.
+    lifter, camera = open_lifter(options), _open_camera(options)
+    warnings: list[str] = []
+    if is_footage(source):
+        given = Source(_detection(source, options, progress, cache, identity, warnings))
+    else:
+        progress.step("footage", 0, 1)
+        given = read_source(source)
+        progress.step("footage", 1, 1)
+    return _after_detection(given, lifter, camera, options, progress, cache, warnings)
 
 
 def detect(video: str | Path, options: CaptureOptions, progress: Progress | None = None) -> Keypoints:
     """Footage to tracked people in 2D. Raises UserError, Cancelled."""
-    from .detection.base import create_detector
-    from .footage import prefetch, probe, read_frames
-    from .observe import MOST_PERSONS, observe
-
-    info = probe(video)
-    detector = create_detector(options.detector, options.max_persons or MOST_PERSONS)
-    warnings: list[str] = []
-    frames = prefetch(read_frames(video, options.start, options.end, warnings=warnings))
-    try:
-        total = info.expected_frames(options.start, options.end)
-        keypoints = observe(frames, info, detector, options.max_persons, progress, total)
-    finally:
-        frames.close()
-        detector.close()
-    source = {**keypoints.source, "footage": Path(video).name, "warnings": warnings}
-    return replace(keypoints, source=source)
+    _check(options)
+    return _detection(video, options, progress or Progress(), None, None, [])
 
 
 def lift(keypoints: Keypoints, options: CaptureOptions, progress: Progress | None = None) -> Take:
     """Every stage after tracking. Raises UserError, Cancelled."""
-    return _lift_with(open_lifter(options), keypoints, options, progress)
-
-
-def _lift_with(lifter: Lifter, keypoints: Keypoints, options: CaptureOptions, progress: Progress | None) -> Take:
-    progress = progress or Progress()
-    if not (keypoints.keypoints[..., 2] > 0).any():
-        raise UserError("nobody was seen in these keypoints: no point has a confidence above 0")
-    _report(progress, "lifting", 0, len(keypoints.person_ids))
-    intrinsics, focal_source = _camera(keypoints, options)
-    if focal_source == "assumed":
-        intrinsics, focal_source = _observed_focal(keypoints, options, intrinsics)
-    people = []
-    for row, identity in enumerate(keypoints.person_ids):
-        _report(progress, "lifting", row, len(keypoints.person_ids))
-        person = _lift_person(keypoints, row, int(identity), lifter, intrinsics)
-        if person.parts:
-            people.append(person)
-    _report(progress, "lifting", len(keypoints.person_ids), len(keypoints.person_ids))
-    if not people:
-        raise UserError("nobody was seen well enough in this footage to be put into space")
-    tilt = _tilt(people)
-    for number, person in enumerate(people):
-        _report(progress, "refinement", 2 * number, 2 * len(people))
-        _refine_person(person, keypoints, intrinsics)
-    ground = _find_ground(people, keypoints.times, tilt)
-    for number, person in enumerate(people):
-        _report(progress, "refinement", 2 * number + 1, 2 * len(people))
-        _find_contacts(person, keypoints.times, ground, number)
-        _refine_person(person, keypoints, intrinsics)
-    _report(progress, "refinement", 2 * len(people), 2 * len(people))
-    ground = _find_ground(people, keypoints.times, ground.up)
-    return _take(people, keypoints, intrinsics, ground, _metadata(keypoints, options, lifter, people, focal_source))
+    _check(options)
+    lifter, camera = open_lifter(options), _open_camera(options)
+    return _after_detection(Source(keypoints), lifter, camera, options, progress or Progress(), None, [])
 
 
 def open_lifter(options: CaptureOptions, flip: bool = True) -> Lifter:
@@ -148,168 +125,145 @@ def write_take(path: str | Path, take: Take) -> None:
     save_arrays(path, take_arrays(take))
 
 
-def _camera(keypoints: Keypoints, options: CaptureOptions) -> tuple[np.ndarray, str]:
-    given = options.focal_length is not None or options.fov is not None
-    if keypoints.intrinsics is not None and not given:
-        return keypoints.intrinsics, "keypoints file"
-    return guess_intrinsics(keypoints.image_size, options.focal_length, options.fov)
+def _check(options: CaptureOptions) -> None:
+    """Raise UserError if an option has a value that nothing can be done with."""
+    if options.quality not in QUALITIES:
+        raise UserError(f"there is no quality {options.quality!r}; choose one of: {', '.join(QUALITIES)}")
+    if options.height is not None and not 0.3 <= options.height <= 3.0:
+        raise UserError(f"the height must lie between 0.3 and 3 metres, not {options.height:g}")
+    if not 0.25 <= options.smoothing <= 4.0:
+        raise UserError(f"the smoothing must lie between 0.25 and 4, not {options.smoothing:g}")
+    if options.camera is not None and (options.focal_length is not None or options.fov is not None):
+        raise UserError("a known camera knows its focal length: give the camera, the focal length or the field of view")
 
 
-def _observed_focal(keypoints: Keypoints, options: CaptureOptions, assumed: np.ndarray) -> tuple[np.ndarray, str]:
-    """The assumed intrinsics (3, 3), or corrected ones if the first person's perspective contradicts them."""
-    lifter = open_lifter(options, flip=False)
-    if not lifter.info.needs_camera:
-        return assumed, "assumed"
-    visible = (keypoints.keypoints[..., 2] > 0).any(-1)
-    row = int(np.flatnonzero(visible.any(-1))[0])
-    seen = np.flatnonzero(visible[row])
-    # Ten seconds show as much perspective as an hour.
-    part = slice(int(seen[0]), int(min(seen[-1] + 1, seen[0] + 10 * keypoints.fps + 1)))
-    points, times = keypoints.keypoints[row, part], keypoints.times[part]
-
-    def with_factor(factor: float) -> np.ndarray:
-        return assumed * np.array([[factor, 1, 1], [1, factor, 1], [1, 1, 1]])
-
-    def cost(factor: float) -> float:
-        intrinsics = with_factor(factor)
-        lifted = _take_joints(lifter.lift(points, keypoints.keypoint_names, times, intrinsics, keypoints.image_size))
-        return misfit(lifted.joints, points, keypoints.keypoint_names, intrinsics)
-
-    factor = estimate_focal(cost)
-    return (assumed, "assumed") if factor == 1.0 else (with_factor(factor), "estimated from perspective")
+def _open_camera(options: CaptureOptions) -> CameraPath | None:
+    if options.camera is None:
+        return None
+    try:
+        return read_camera(options.camera)
+    except (FileFormatError, FileNotFoundError) as error:
+        raise UserError(str(error)) from None
 
 
-def _report(progress: Progress, stage: str, done: int, total: int) -> None:
-    if progress.cancelled():
-        raise Cancelled(f"{stage} was stopped")
-    progress.report(Step(stage, done, total, "steps"))
+def _detection(
+    video: str | Path,
+    options: CaptureOptions,
+    progress: Progress,
+    cache: StageCache | None,
+    identity: str | None,
+    warnings: list[str],
+) -> Keypoints:
+    from .detection.base import describe_detector
+    from .footage import probe
 
-
-def _lift_person(keypoints: Keypoints, row: int, identity: int, lifter: Lifter, intrinsics: np.ndarray) -> _Person:
-    points = keypoints.keypoints[row]
-    lifted = _take_joints(
-        lifter.lift(points, keypoints.keypoint_names, keypoints.times, intrinsics, keypoints.image_size)
+    progress.step("footage", 0, 1)
+    info = probe(video)
+    progress.step("footage", 1, 1)
+    if cache is None:
+        return _look(video, info, options, progress)
+    key = key_of(
+        _VERSIONS["detection"],
+        identity or footage_identity(video),
+        describe_detector(options.detector),
+        [options.quality, options.max_persons, options.start, options.end],
     )
-    positions = np.full(lifted.joints.shape, np.nan)
-    parts = []
-    for part in stretches(np.isfinite(lifted.joints).all((1, 2))):
-        placed = place(lifted.joints[part], points[part], keypoints.keypoint_names, intrinsics)
-        if placed is not None:
-            positions[part] = placed
-            parts.append(part)
-    return _Person(identity, points, lifted, positions, parts, np.zeros((len(points), len(FOOT_ROWS))))
+    found = cache.get("detection", key, lambda arrays: keypoints_from_arrays(arrays, ""))
+    if found is not None:
+        progress.step("detection", 0, len(found.times), "frames")
+        progress.report(Step("detection", len(found.times), len(found.times), reused=True))
+        return replace(found, source={**found.source, "footage": Path(video).name})
+    keypoints = _look(video, info, options, progress)
+    _keep(cache, "detection", key, keypoints_arrays(keypoints), warnings)
+    return keypoints
 
 
-def _take_joints(lifted: Lifted) -> Lifted:
-    """The same with the joints of a take, in its order."""
-    order = [lifted.joint_names.index(name) for name in TAKE.names]
-    return replace(
-        lifted, joint_names=TAKE.names, joints=lifted.joints[:, order], confidence=lifted.confidence[:, order]
-    )
+def _look(video: str | Path, info: FootageInfo, options: CaptureOptions, progress: Progress) -> Keypoints:
+    from .detection.base import create_detector
+    from .footage import prefetch, read_frames
+    from .observe import MOST_PERSONS, observe
+
+    detector = create_detector(options.detector, options.max_persons or MOST_PERSONS, options.quality)
+    warnings: list[str] = []
+    frames = prefetch(read_frames(video, options.start, options.end, warnings=warnings))
+    try:
+        total = info.expected_frames(options.start, options.end)
+        keypoints = observe(frames, info, detector, options.max_persons, progress, total)
+    finally:
+        frames.close()
+        detector.close()
+    source = {**keypoints.source, "footage": Path(video).name, "warnings": warnings}
+    # In the precision of the file: what comes from memory, cache or file is then lifted to the same take.
+    return replace(keypoints, keypoints=keypoints.keypoints.astype(np.float32), source=source)
 
 
-def _tilt(people: list[_Person]) -> np.ndarray:
-    """World's up in camera axes (3,), from every frame of every person; level if the lifter does not know it."""
-    votes = [person.lifted.up for person in people if person.lifted.up is not None]
-    if not votes:
-        return np.array([0.0, -1.0, 0.0])
-    weights = [person.lifted.confidence.mean(-1) for person in people if person.lifted.up is not None]
-    return mean_up(np.concatenate(votes), np.concatenate(weights))
-
-
-def _refine_person(person: _Person, keypoints: Keypoints, intrinsics: np.ndarray) -> None:
-    believed = np.where(np.isfinite(person.lifted.joints).all(-1), person.lifted.confidence, 0.0)
-    links = measure_links(person.lifted.joints, np.maximum(believed, 1e-3 * (believed.max(-1, keepdims=True) > 0)))
-    for part in person.parts:
-        evidence = Evidence(
-            keypoints.times[part],
-            person.keypoints[part],
-            keypoints.keypoint_names,
-            intrinsics,
-            person.lifted.joints[part],
-            0.1 + 0.9 * person.lifted.confidence[part],
-            links,
-            person.contacts[part],
-        )
-        person.positions[part] = refine(evidence, person.positions[part])
-
-
-def _find_ground(people: list[_Person], times: np.ndarray, up: np.ndarray) -> Ground:
-    feet, standing = [], []
-    for person in people:
-        parts = [(person.positions[part][:, FOOT_ROWS], times[part]) for part in person.parts]
-        feet.append(np.concatenate([middle_of_feet(points) for points, _ in parts]))
-        standing.append(np.concatenate([resting_weight(points, clock, up) for points, clock in parts]))
-    ground = fit_ground(up, feet, standing)
-    if np.isfinite(ground.height):
-        return ground
-    # Nobody ever stands: the lowest foot is as near to the floor as can be said.
-    lowest = min(float(np.nanpercentile(points @ ground.up, 2)) for points in feet)
-    return replace(ground, height=-lowest)
-
-
-def _find_contacts(person: _Person, times: np.ndarray, ground: Ground, number: int) -> None:
-    floor = -ground.height / float(ground.sizes[number])
-    for part in person.parts:
-        feet = person.positions[part][:, FOOT_ROWS]
-        person.contacts[part] = contact_probability(feet, times[part], ground.up, floor)
-
-
-def _take(
-    people: list[_Person], keypoints: Keypoints, intrinsics: np.ndarray, ground: Ground, metadata: dict[str, object]
+def _after_detection(
+    source: Source,
+    lifter: Lifter,
+    camera: CameraPath | None,
+    options: CaptureOptions,
+    progress: Progress,
+    cache: StageCache | None,
+    warnings: list[str],
 ) -> Take:
-    for number, person in enumerate(people):
-        _find_contacts(person, keypoints.times, ground, number)
-    joints = np.stack([size * person.positions for size, person in zip(ground.sizes, people, strict=True)])
-    first = np.flatnonzero(np.isfinite(joints[0, :, 0]).all(-1))
-    origin = joints[0, first[: max(1, round(keypoints.fps))], 0].mean(0)
-    to_world = world_from_camera(ground, origin)
-    world = joints @ to_world[:3, :3].T + to_world[:3, 3]
-    confidence = np.stack([person.lifted.confidence for person in people])
-    return Take(
-        fps=keypoints.fps,
-        times=keypoints.times,
-        image_size=np.array(keypoints.image_size),
-        intrinsics=intrinsics,
-        world_to_camera=np.linalg.inv(to_world)[None],
-        joint_names=TAKE.names,
-        joint_parents=TAKE.parents,
-        person_ids=np.array([person.identity for person in people]),
-        joints=world.astype(np.float32),
-        joints_confidence=np.where(np.isfinite(world).all(-1), confidence, 0.0).astype(np.float32),
-        keypoint_names=keypoints.keypoint_names,
-        keypoints=np.stack([person.keypoints for person in people]).astype(np.float32),
-        contacts=np.stack([person.contacts for person in people]).astype(np.float32),
-        metadata=metadata,
+    """Lifting and refinement. warnings: of the capture so far."""
+    if camera is not None:
+        raise UserError("a known camera cannot be used yet; capture without it")
+    keypoints = source.keypoints
+    lens = choose_lens(keypoints, options.focal_length, options.fov, source.lens)
+    lifted = _lifting(keypoints, lens, lifter, options, progress, cache, warnings)
+    people = place_people(keypoints, lifted)
+    if not people:
+        raise UserError("nobody was seen well enough in this footage to be put into space")
+    smooth, intrinsics = smoothed(options.smoothing), lifted.lens.intrinsics
+    world = refine_people(people, keypoints, intrinsics, smooth, options.height, progress)
+    chosen: dict[str, Any] = asdict(options)
+    if options.camera is not None:
+        chosen["camera"] = Path(options.camera).name
+    metadata = provenance(people, keypoints, chosen, lifter.info, lifted.lens, [*world.warnings, *warnings])
+    present = {str(person.identity) for person in people}
+    names = {identity: name for identity, name in source.persons.items() if identity in present}
+    if names:
+        metadata["persons"] = names
+    return make_take(people, keypoints, lifted.lens, world, metadata)
+
+
+def _lifting(
+    keypoints: Keypoints,
+    lens: Lens,
+    lifter: Lifter,
+    options: CaptureOptions,
+    progress: Progress,
+    cache: StageCache | None,
+    warnings: list[str],
+) -> LiftedPeople:
+    def anew() -> LiftedPeople:
+        return lift_people(keypoints, lens, lifter, lambda: open_lifter(options, flip=False), progress)
+
+    if cache is None:
+        return anew()
+    content = {name: value for name, value in keypoints_arrays(keypoints).items() if value.dtype.kind in "iuf"}
+    key = key_of(
+        _VERSIONS["lifting"],
+        sorted(content),
+        *(content[name] for name in sorted(content)),
+        keypoints.keypoint_names,
+        asdict(lifter.info),
+        lens.intrinsics,
+        lens.source,
     )
+    count, frames = len(keypoints.person_ids), len(keypoints.times)
+    found = cache.get("lifting", key, lambda arrays: lifted_from_arrays(arrays, count, frames))
+    if found is not None:
+        progress.step("lifting", 0, count)
+        progress.report(Step("lifting", count, count, "steps", reused=True))
+        return found
+    lifted = anew()
+    _keep(cache, "lifting", key, lifted_arrays(lifted), warnings)
+    return lifted
 
 
-def _metadata(
-    keypoints: Keypoints, options: CaptureOptions, lifter: Lifter, people: list[_Person], focal_source: str
-) -> dict[str, object]:
-    """Provenance: nothing in it changes from one run to the next of the same capture."""
-    noticed = list(keypoints.source.get("warnings") or [])  # type: ignore[call-overload]
-    if focal_source == "assumed":
-        noticed.append("the focal length is assumed; give --focal-length or --fov if you know it")
-    for person in people:
-        noticed.extend(warning for warning in person.lifted.warnings if warning not in noticed)
-    detection = {key: value for key, value in keypoints.source.items() if key not in ("footage", "warnings")}
-    return {
-        "footage": keypoints.source.get("footage"),
-        "options": asdict(options),
-        "focal_length": focal_source,
-        "stages": {
-            "detection": detection,
-            "lifting": {
-                "name": lifter.info.name,
-                "weights": lifter.info.weights,
-                "sha256": lifter.info.sha256,
-                "licence": lifter.info.licence,
-                "acknowledgements": lifter.info.acknowledgements,
-            },
-            "root": {"name": "linear", "version": _VERSION},
-            "refinement": {"name": "banded least squares", "version": _VERSION},
-            "world": {"name": "lifted up and standing feet", "version": _VERSION},
-        },
-        "warnings": noticed,
-    }
+def _keep(cache: StageCache, stage: str, key: str, arrays: dict[str, np.ndarray], warnings: list[str]) -> None:
+    problem = cache.put(stage, key, arrays)
+    if problem is not None:
+        warnings.append(problem)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -116,7 +116,9 @@ def person_scales(people: np.ndarray) -> np.ndarray:
 class DetectorEntry:
     """A row of the table of detectors.
 
-    module: the module of this package that has `create(max_persons: int) -> Detector`, imported only on use.
+    module: the module of this package, imported only on use, that has `create(max_persons, quality) -> Detector`
+    (quality: "draft", "standard" or "high", how much it looks) and `describe() -> dict`, the `source` of its detectors
+    without making one.
     needs: distributions to install, in words. licence: of the weights.
     """
 
@@ -131,17 +133,27 @@ DETECTORS: dict[str, DetectorEntry] = {
 }
 
 
-def create_detector(name: str, max_persons: int) -> Detector:
+def create_detector(name: str, max_persons: int, quality: str = "standard") -> Detector:
     """The detector called `name` for at most `max_persons` people.
 
     Raises UserError if there is none of that name or what it needs is not installed.
     """
+    create: Callable[[int, str], Detector] = _part_of(name, "create")
+    return create(max_persons, quality)
+
+
+def describe_detector(name: str) -> dict[str, object]:
+    """The `source` that the detector called `name` would have. Raises UserError as `create_detector`."""
+    describe: Callable[[], dict[str, object]] = _part_of(name, "describe")
+    return describe()
+
+
+def _part_of(name: str, function: str) -> Any:
     entry = DETECTORS.get(name)
     if entry is None:
         raise UserError(f"there is no detector {name!r}; choose one of: {', '.join(DETECTORS)}")
     try:
-        create: Callable[[int], Detector] = import_module(f".{entry.module}", __package__).create
-        return create(max_persons)
+        return getattr(import_module(f".{entry.module}", __package__), function)
     except ImportError as error:
         raise UserError(f"the detector {name} needs {entry.needs}, which is not installed ({error})") from None
 

@@ -74,12 +74,7 @@ class MediaPipeDetector:
         self._known = np.zeros((0, 4))
         self._seen = np.zeros(0)
         self._searched = self._searched_fine = -np.inf
-        self._source: dict[str, object] = {
-            "name": "mediapipe",
-            "version": _version(),
-            "licence": "Apache-2.0",
-            "weights_sha256": weights_hash(networks),
-        }
+        self._source = _described(networks)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -184,9 +179,24 @@ def _worth(people: np.ndarray) -> np.ndarray:
     return people[..., 2].mean(-1) * np.nan_to_num(person_scales(people))
 
 
-def create(max_persons: int) -> MediaPipeDetector:
+def create(max_persons: int, quality: str = "standard") -> MediaPipeDetector:
     """The detector for at most `max_persons` people. Raises UserError if the networks are not there."""
+    del quality
     return MediaPipeDetector(max_persons)
+
+
+def describe() -> dict[str, object]:
+    """The `source` of the detectors made here. Raises UserError if the networks are not there."""
+    return _described(read_networks())
+
+
+def _described(networks: tuple[bytes, bytes]) -> dict[str, object]:
+    return {
+        "name": "mediapipe",
+        "version": _version(),
+        "licence": "Apache-2.0",
+        "weights_sha256": weights_hash(networks),
+    }
 
 
 def _version() -> str:

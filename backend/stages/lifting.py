@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lifting stage: tracked people in 2D, and a lens, to root-relative people in 3D."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...rigging.joints import TAKE
+from ..camera import guess_intrinsics
+from ..errors import UserError
+from ..keypoints import Keypoints
+from ..lifting.lifter import Lifted, Lifter
+from ..progress import Progress
+from ..refinement.focal import estimate_focal, misfit
+
+STAGE = "lifting"
+#: Of a focal length that nobody knows: such a one is estimated from the perspective, as far as it shows.
+ASSUMED = "assumed"
+
+
+@dataclass(frozen=True)
+class Lens:
+    """intrinsics: (3, 3) pixels. source: where the focal length comes from, in a few words; `ASSUMED` if nowhere."""
+
+    intrinsics: np.ndarray
+    source: str
+
+
+@dataclass(frozen=True)
+class LiftedPeople:
+    """What lifting gives for the P people of some keypoints.
+
+    people: P of them in the order of the keypoints, each with the joints of a take in its order. lens: as lifted with.
+    """
+
+    people: tuple[Lifted, ...]
+    lens: Lens
+
+
+def choose_lens(keypoints: Keypoints, focal_length: float | None, fov: float | None, source: str) -> Lens:
+    """The lens that the user says, else the one that came with the keypoints, else an assumed one.
+
+    focal_length: pixels. fov: horizontal, degrees. source: what to call the keypoints' own. Raises UserError.
+    """
+    if keypoints.intrinsics is not None and focal_length is None and fov is None:
+        return Lens(keypoints.intrinsics, source)
+    return Lens(*guess_intrinsics(keypoints.image_size, focal_length, fov))
+
+
+def lift_people(
+    keypoints: Keypoints, lens: Lens, lifter: Lifter, draft: Callable[[], Lifter], progress: Progress
+) -> LiftedPeople:
+    """Lift everybody. draft: opens a faster lifter with the same weights, for estimating an assumed focal length.
+
+    Raises UserError if nobody was seen or the keypoints lack joints that the lifter needs, Cancelled.
+    """
+    if not (keypoints.keypoints[..., 2] > 0).any():
+        raise UserError("nobody was seen in these keypoints: no point has a confidence above 0")
+    count = len(keypoints.person_ids)
+    progress.step(STAGE, 0, count)
+    if lens.source == ASSUMED and lifter.info.needs_camera:
+        lens = _observed_lens(keypoints, lens, draft())
+    people = []
+    for row in range(count):
+        progress.step(STAGE, row, count)
+        people.append(_lift(lifter, keypoints, row, slice(None), lens.intrinsics))
+    progress.step(STAGE, count, count)
+    return LiftedPeople(tuple(people), lens)
+
+
+def _observed_lens(keypoints: Keypoints, assumed: Lens, lifter: Lifter) -> Lens:
+    """The assumed lens, or a corrected one if the first person's perspective contradicts it."""
+    visible = (keypoints.keypoints[..., 2] > 0).any(-1)
+    row = int(np.flatnonzero(visible.any(-1))[0])
+    seen = np.flatnonzero(visible[row])
+    # Ten seconds show as much perspective as an hour.
+    part = slice(int(seen[0]), int(min(seen[-1] + 1, seen[0] + 10 * keypoints.fps + 1)))
+
+    def with_factor(factor: float) -> np.ndarray:
+        return assumed.intrinsics * np.array([[factor, 1, 1], [1, factor, 1], [1, 1, 1]])
+
+    def cost(factor: float) -> float:
+        intrinsics = with_factor(factor)
+        lifted = _lift(lifter, keypoints, row, part, intrinsics)
+        return misfit(lifted.joints, keypoints.keypoints[row, part], keypoints.keypoint_names, intrinsics)
+
+    factor = estimate_focal(cost)
+    return assumed if factor == 1.0 else Lens(with_factor(factor), "estimated from perspective")
+
+
+def _lift(lifter: Lifter, keypoints: Keypoints, row: int, part: slice, intrinsics: np.ndarray) -> Lifted:
+    """Some frames of one person, with the joints of a take in its order."""
+    points, times = keypoints.keypoints[row, part], keypoints.times[part]
+    lifted = lifter.lift(points, keypoints.keypoint_names, times, intrinsics, keypoints.image_size)
+    order = [lifted.joint_names.index(name) for name in TAKE.names]
+    return replace(
+        lifted, joint_names=TAKE.names, joints=lifted.joints[:, order], confidence=lifted.confidence[:, order]
+    )
+
+
+def lifted_arrays(lifted: LiftedPeople) -> dict[str, np.ndarray]:
+    """Lifted people as arrays, for the cache: exactly those that `lifted_from_arrays` gives back."""
+    described: dict[str, Any] = {
+        "lens": lifted.lens.source,
+        "warnings": [list(person.warnings) for person in lifted.people],
+        "up": [person.up is not None for person in lifted.people],
+    }
+    nobody = np.full((len(lifted.people[0].joints), 3), np.nan)
+    return {
+        "joints": np.stack([person.joints for person in lifted.people]),
+        "confidence": np.stack([person.confidence for person in lifted.people]),
+        "up": np.stack([nobody if person.up is None else person.up for person in lifted.people]),
+        "intrinsics": lifted.lens.intrinsics,
+        "described": np.array(json.dumps(described)),
+    }
+
+
+def lifted_from_arrays(arrays: dict[str, np.ndarray], people: int, frames: int) -> LiftedPeople:
+    """The reverse of `lifted_arrays`. people, frames: how many there have to be. Any Exception if they are damaged."""
+    described = json.loads(str(arrays["described"]))
+    joints, confidence, up = arrays["joints"], arrays["confidence"], arrays["up"]
+    shapes = (joints.shape, confidence.shape, up.shape, arrays["intrinsics"].shape)
+    size = (people, frames)
+    if shapes != ((*size, len(TAKE), 3), (*size, len(TAKE)), (*size, 3), (3, 3)):
+        raise ValueError(f"lifted people of shapes {shapes}")
+    lifted = [
+        Lifted(TAKE.names, joints[row], confidence[row], up[row] if knows_up else None, tuple(warnings))
+        for row, (knows_up, warnings) in enumerate(zip(described["up"], described["warnings"], strict=True))
+    ]
+    if len(lifted) != people:
+        raise ValueError(f"{len(lifted)} lifted people")
+    return LiftedPeople(tuple(lifted), Lens(arrays["intrinsics"], str(described["lens"])))

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""People on the way from lifted poses to the world: placed before the camera, and refined against the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..keypoints import Keypoints
+from ..lifting.lifter import Lifted
+from ..refinement.body import Links, measure_links
+from ..refinement.refine import Evidence, Options, refine
+from ..refinement.stretches import place, stretches
+from ..world.contacts import FOOT_ROWS
+from .lifting import LiftedPeople
+
+
+@dataclass
+class Person:
+    """One person over all F frames of the footage.
+
+    identity: in the keypoints. keypoints: (F, K, 3). lifted: of the lifter. positions: (F, 26, 3) metres, NaN where
+    nothing is known; in camera axes until somebody says otherwise. parts: the stretches in which something is.
+    contacts: (F, 4) probability that `FOOT_ROWS` stand.
+    """
+
+    identity: int
+    keypoints: np.ndarray
+    lifted: Lifted
+    positions: np.ndarray
+    parts: list[slice]
+    contacts: np.ndarray
+
+    @property
+    def feet(self) -> np.ndarray:
+        """(F, 4, 3) positions of heels and toes."""
+        return self.positions[:, FOOT_ROWS]
+
+    def links(self) -> Links:
+        """Their bone lengths, as lifted."""
+        believed = np.where(np.isfinite(self.lifted.joints).all(-1), self.lifted.confidence, 0.0)
+        floor = 1e-3 * (believed.max(-1, keepdims=True) > 0)
+        return measure_links(self.lifted.joints, np.maximum(believed, floor))
+
+
+def place_people(keypoints: Keypoints, lifted: LiftedPeople) -> list[Person]:
+    """Everybody who can be put before the camera, in camera axes, by the linear root."""
+    people = []
+    for row, identity in enumerate(keypoints.person_ids):
+        person, points = lifted.people[row], keypoints.keypoints[row]
+        positions = np.full(person.joints.shape, np.nan)
+        parts = []
+        for part in stretches(np.isfinite(person.joints).all((1, 2))):
+            placed = place(person.joints[part], points[part], keypoints.keypoint_names, lifted.lens.intrinsics)
+            if placed is not None:
+                positions[part] = placed
+                parts.append(part)
+        if parts:
+            contacts = np.zeros((len(points), len(FOOT_ROWS)))
+            people.append(Person(int(identity), points, person, positions, parts, contacts))
+    return people
+
+
+def refine_person(person: Person, keypoints: Keypoints, intrinsics: np.ndarray, options: Options) -> None:
+    """Put the person's positions on the picture, in camera axes."""
+    links = person.links()
+    for part in person.parts:
+        evidence = Evidence(
+            keypoints.times[part],
+            person.keypoints[part],
+            keypoints.keypoint_names,
+            intrinsics,
+            person.lifted.joints[part],
+            trust_in(person.lifted.confidence[part]),
+            links,
+            person.contacts[part],
+        )
+        person.positions[part] = refine(evidence, person.positions[part], options)
+
+
+def trust_in(confidence: np.ndarray) -> np.ndarray:
+    """How far lifted joints are to be believed: a little even where nothing was seen."""
+    return 0.1 + 0.9 * confidence

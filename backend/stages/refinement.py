@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The refinement stage: lifted people to people in a world, seen by a camera that nobody has measured.
+
+The camera stands still. Up comes from the lifter, the floor from feet that stand, the size of everything from an
+assumed stature, or from the one that the user says. `known_camera` is the other case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...rigging.joints import TAKE
+from ...rigging.rotations import segment_rotations
+from ...rigging.skeleton import rest_skeleton
+from ..keypoints import Keypoints
+from ..progress import Progress
+from ..refinement.refine import Options
+from ..world.contacts import contact_probability, middle_of_feet, resting_weight
+from ..world.ground import Ground, fit_ground, mean_up, world_from_camera
+from .people import Person, refine_person
+
+STAGE = "refinement"
+_HEAD = TAKE.index("head_top")
+
+
+@dataclass(frozen=True)
+class World:
+    """P people in the world, over F frames.
+
+    joints: (P, F, 26, 3) metres, Z up, floor at 0; NaN where nothing is known. contacts: (P, F, 4).
+    world_to_camera: (1 or F, 4, 4), OpenCV axes. warnings: one sentence each.
+    """
+
+    joints: np.ndarray
+    contacts: np.ndarray
+    world_to_camera: np.ndarray
+    warnings: tuple[str, ...] = ()
+
+
+def smoothed(smoothing: float) -> Options:
+    """The refinement's options for a smoothing of so many times the usual: accelerations of so many times less."""
+    usual = Options()
+    return replace(
+        usual,
+        acceleration=usual.acceleration / smoothing,
+        ray_acceleration=usual.ray_acceleration / smoothing,
+        root_ray_acceleration=usual.root_ray_acceleration / smoothing,
+    )
+
+
+def refine_people(
+    people: list[Person],
+    keypoints: Keypoints,
+    intrinsics: np.ndarray,
+    options: Options,
+    height: float | None,
+    progress: Progress,
+) -> World:
+    """Refine everybody against the picture, twice: the second time the feet that stand are known.
+
+    people: as placed; changed. height: standing height of the first person, metres. Raises Cancelled.
+    """
+    tilt = _tilt(people)
+    for number, person in enumerate(people):
+        progress.step(STAGE, 2 * number, 2 * len(people))
+        refine_person(person, keypoints, intrinsics, options)
+    ground = _find_ground(people, keypoints.times, tilt)
+    for number, person in enumerate(people):
+        progress.step(STAGE, 2 * number + 1, 2 * len(people))
+        _find_contacts(person, keypoints.times, ground, number)
+        refine_person(person, keypoints, intrinsics, options)
+    progress.step(STAGE, 2 * len(people), 2 * len(people))
+    ground = _find_ground(people, keypoints.times, ground.up)
+    for number, person in enumerate(people):
+        _find_contacts(person, keypoints.times, ground, number)
+    return _world(people, keypoints, _sized(ground, people[0], height))
+
+
+def stature(person: Person) -> float:
+    """Standing height, metres, of the person's rig as their positions have it: of its rest pose, to the head's top."""
+    believed = person.lifted.confidence
+    return float(rest_skeleton(person.positions, segment_rotations(person.positions), believed).joints[_HEAD, 2])
+
+
+def _tilt(people: list[Person]) -> np.ndarray:
+    """World's up in camera axes (3,), from every frame of every person; level if the lifter does not know it."""
+    votes = [person.lifted.up for person in people if person.lifted.up is not None]
+    if not votes:
+        return np.array([0.0, -1.0, 0.0])
+    weights = [person.lifted.confidence.mean(-1) for person in people if person.lifted.up is not None]
+    return mean_up(np.concatenate(votes), np.concatenate(weights))
+
+
+def _find_ground(people: list[Person], times: np.ndarray, up: np.ndarray) -> Ground:
+    feet, standing = [], []
+    for person in people:
+        parts = [(person.feet[part], times[part]) for part in person.parts]
+        feet.append(np.concatenate([middle_of_feet(points) for points, _ in parts]))
+        standing.append(np.concatenate([resting_weight(points, clock, up) for points, clock in parts]))
+    ground = fit_ground(up, feet, standing)
+    if np.isfinite(ground.height):
+        return ground
+    # Nobody ever stands: the lowest foot is as near to the floor as can be said.
+    lowest = min(float(np.nanpercentile(points @ ground.up, 2)) for points in feet)
+    return replace(ground, height=-lowest)
+
+
+def _find_contacts(person: Person, times: np.ndarray, ground: Ground, number: int) -> None:
+    floor = -ground.height / float(ground.sizes[number])
+    for part in person.parts:
+        person.contacts[part] = contact_probability(person.feet[part], times[part], ground.up, floor)
+
+
+def _sized(ground: Ground, first: Person, height: float | None) -> Ground:
+    """The ground with everything, also the camera's distance, scaled so that the first person is `height` tall."""
+    if height is None:
+        return ground
+    factor = height / (stature(first) * float(ground.sizes[0]))
+    return replace(ground, height=factor * ground.height, sizes=factor * ground.sizes)
+
+
+def _world(people: list[Person], keypoints: Keypoints, ground: Ground) -> World:
+    joints = np.stack([size * person.positions for size, person in zip(ground.sizes, people, strict=True)])
+    first = np.flatnonzero(np.isfinite(joints[0, :, 0]).all(-1))
+    origin = joints[0, first[: max(1, round(keypoints.fps))], 0].mean(0)
+    to_world = world_from_camera(ground, origin)
+    world = joints @ to_world[:3, :3].T + to_world[:3, 3]
+    return World(world, np.stack([person.contacts for person in people]), np.linalg.inv(to_world)[None])

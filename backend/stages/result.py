@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The last step of a capture: people in a world, and where all of it comes from, to a take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...rigging.joints import TAKE
+from ...rigging.take import Take
+from ..keypoints import Keypoints
+from ..lifting.lifter import LifterInfo
+from .lifting import ASSUMED, Lens
+from .people import Person
+from .refinement import World
+
+_VERSION = 1
+
+
+def make_take(
+    people: Sequence[Person], keypoints: Keypoints, lens: Lens, world: World, metadata: dict[str, Any]
+) -> Take:
+    """The take of people in a world."""
+    confidence = np.stack([person.lifted.confidence for person in people])
+    known = np.isfinite(world.joints).all(-1)
+    return Take(
+        fps=keypoints.fps,
+        times=keypoints.times,
+        image_size=np.array(keypoints.image_size),
+        intrinsics=lens.intrinsics,
+        world_to_camera=world.world_to_camera,
+        joint_names=TAKE.names,
+        joint_parents=TAKE.parents,
+        person_ids=np.array([person.identity for person in people]),
+        joints=world.joints.astype(np.float32),
+        joints_confidence=np.where(known, confidence, 0.0).astype(np.float32),
+        keypoint_names=keypoints.keypoint_names,
+        keypoints=np.stack([person.keypoints for person in people]).astype(np.float32),
+        contacts=world.contacts.astype(np.float32),
+        metadata=metadata,
+    )
+
+
+def provenance(
+    people: Sequence[Person],
+    keypoints: Keypoints,
+    options: Mapping[str, Any],
+    lifter: LifterInfo,
+    lens: Lens,
+    warnings: Sequence[str],
+) -> dict[str, Any]:
+    """A take's metadata: nothing in it changes from one run to the next of the same capture.
+
+    options: JSON-able. warnings: of the stages after lifting. What the keypoints say of footage, detector and warnings
+    is kept, so that lifting a take again loses nothing.
+    """
+    noticed: list[str] = list(keypoints.source.get("warnings") or [])  # type: ignore[call-overload]
+    if lens.source == ASSUMED:
+        noticed.append("the focal length is assumed; give --focal-length or --fov if you know it")
+    for warning in (*(text for person in people for text in person.lifted.warnings), *warnings):
+        if warning not in noticed:
+            noticed.append(warning)
+    return {
+        "footage": keypoints.source.get("footage"),
+        "options": dict(options),
+        "focal_length": lens.source,
+        "stages": {
+            "detection": {key: value for key, value in keypoints.source.items() if key != "footage"},
+            "lifting": {
+                "name": lifter.name,
+                "weights": lifter.weights,
+                "sha256": lifter.sha256,
+                "licence": lifter.licence,
+                "acknowledgements": lifter.acknowledgements,
+            },
+            "root": {"name": "linear", "version": _VERSION},
+            "refinement": {"name": "banded least squares", "version": _VERSION},
+            "world": {"name": "lifted up and standing feet", "version": _VERSION},
+        },
+        "warnings": noticed,
+    }
