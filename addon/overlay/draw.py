@@ -9,7 +9,7 @@ frame, the view or the take changed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import blf
@@ -21,20 +21,21 @@ from gpu_extras.batch import batch_for_shader
 from . import source
 from .geometry import Triangles, people_triangles
 from .keypoints import KeypointCache, Keypoints
-from .legend import LEGEND_TEXTS, legend_size, legend_triangles
+from .legend import legend_size, legend_texts, legend_triangles
 from .mapping import Placement, nearest_row
 
 #: Regions whose batches are kept; more than anybody has open.
 _MOST_REGIONS = 16
+_FONT_SIZE = 12.0
 
 
 @dataclass
 class _Drawn:
-    """What was drawn last in a region: under which key, the batch, and the people's (name, x, y)."""
+    """What was drawn last in a region: under which key, the batch, and (text, x, y of its start in region pixels)."""
 
-    key: object = None
-    batch: Any = None
-    names: list[tuple[str, float, float]] = field(default_factory=list)
+    key: object
+    batch: Any
+    texts: list[tuple[str, float, float]]
 
 
 _cache = KeypointCache()
@@ -148,7 +149,7 @@ def _draw(editor: str, item: Any, keypoints: Keypoints, moment: float, placement
     shader.bind()
     drawn.batch.draw(shader)
     gpu.state.blend_set("NONE")
-    _write_texts(drawn, legend, unit)
+    _write_texts(drawn.texts, unit)
 
 
 def _build(
@@ -165,12 +166,21 @@ def _build(
     points, confidence = placement(values[..., :2]), values[..., 2]
     people = people_triangles(points, confidence, keypoints.names, least, unit)
     triangles = legend_triangles(legend, unit, people)
-    texts = []
+    texts = [(text, x - share * _width(text, unit), y) for text, share, x, y in legend_texts(legend, unit)]
     for person, person_points in zip(keypoints.person_ids, points, strict=False):
         seen = person_points[np.isfinite(person_points).all(-1)]
         if len(seen) and len(keypoints.person_ids) > 1:
-            texts.append((names.get(person, f"Person {person}"), float(seen[:, 0].mean()), float(seen[:, 1].max())))
+            name = names.get(person) or f"Person {person}"
+            low, high = seen.min(0), seen.max(0)
+            # The eyes are the highest keypoints: a name goes over the top of the head.
+            above = high[1] + 0.1 * (high - low).max() + 5 * unit
+            texts.append((name, float(low[0] + high[0] - _width(name, unit)) / 2, float(above)))
     return _Drawn(key, _batch(triangles), texts)
+
+
+def _width(text: str, unit: float) -> float:
+    blf.size(0, _FONT_SIZE * unit)
+    return blf.dimensions(0, text)[0]
 
 
 def _batch(triangles: Triangles) -> Any:
@@ -191,19 +201,16 @@ def _legend_place(area: bpy.types.Area, region: bpy.types.Region, unit: float) -
     return right - region.x - width - 14 * unit, lift * unit
 
 
-def _write_texts(drawn: _Drawn, legend: tuple[float, float], unit: float) -> None:
+def _write_texts(texts: list[tuple[str, float, float]], unit: float) -> None:
+    """Texts that start at (x, y), region pixels."""
+    # One size and a narrow shadow: other shadows and every change of size cost a millisecond without a graphics card.
     font = 0
+    blf.size(font, _FONT_SIZE * unit)
     blf.enable(font, blf.SHADOW)
-    blf.shadow(font, 5, 0.0, 0.0, 0.0, 0.9)
-    blf.shadow_offset(font, 0, 0)
+    blf.shadow(font, 3, 0.0, 0.0, 0.0, 0.9)
+    blf.shadow_offset(font, 1, -1)
     blf.color(font, 1.0, 1.0, 1.0, 0.95)
-    blf.size(font, 11 * unit)
-    for text, x, y in LEGEND_TEXTS:
-        width = blf.dimensions(font, text)[0] if x > 0 else 0.0
-        blf.position(font, legend[0] + x * legend_size(unit)[0] - width * x, legend[1] + y * unit, 0)
-        blf.draw(font, text)
-    blf.size(font, 13 * unit)
-    for text, x, y in drawn.names:
-        blf.position(font, x - blf.dimensions(font, text)[0] / 2, y + 18 * unit, 0)
+    for text, x, y in texts:
+        blf.position(font, x, y, 0)
         blf.draw(font, text)
     blf.disable(font, blf.SHADOW)

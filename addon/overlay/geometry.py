@@ -41,6 +41,23 @@ LIMBS: tuple[tuple[str, str], ...] = (
 _FACE = frozenset({"nose", "left_eye", "right_eye", "left_ear", "right_ear"})
 _CORNERS = 14
 _FEATHER = 0.7
+_RIM = np.array(RIM, np.float32)
+
+
+def _fan() -> tuple[np.ndarray, np.ndarray]:
+    """A disc: (C, 2) corners of the unit circle, and the triangles of a middle, an inner and an outer ring of them."""
+    turn = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
+    here = np.arange(_CORNERS)
+    following = (here + 1) % _CORNERS
+    inner, inner_next, outer, outer_next = 1 + here, 1 + following, 1 + _CORNERS + here, 1 + _CORNERS + following
+    triangles = ((0 * here, inner, inner_next), (inner, outer, outer_next), (inner, outer_next, inner_next))
+    rows = np.concatenate([np.stack(corners, -1) for corners in triangles])
+    return np.stack([np.cos(turn), np.sin(turn)], -1).astype(np.float32), rows
+
+
+_CIRCLE, _FAN = _fan()
+#: A line: four corners across at each end, three strips of two triangles.
+_STRIP = np.array([[[s, s + 1, s + 5], [s, s + 5, s + 4]] for s in range(3)]).reshape(-1, 3)
 
 
 @dataclass(frozen=True)
@@ -73,30 +90,34 @@ def people_triangles(
     unit: size of a pixel of the interface (its scale): dots and lines grow with it, and shrink for small people.
     """
     shown = np.isfinite(points).all(-1) & (confidence >= least) & (confidence > 0)
-    limbs, parts = limb_rows(names), []
-    for person in range(len(points)):
-        rows = np.flatnonzero(shown[person])
-        if len(rows) == 0:
-            continue
-        size = unit * body_scale(points[person, rows], unit)
-        colors = confidence_colors(confidence[person])
-        pairs = limbs[shown[person][limbs].all(1)]
-        ends, tints = points[person][pairs], colors[pairs]
-        radii = 3.6 * size * dot_sizes(names)[rows]
-        rim = np.tile(np.array(RIM, np.float32), (len(rows), 1))
-        parts += [
-            _lines(ends, np.broadcast_to(np.array(RIM, np.float32), tints.shape), 1.3 * size + 1),
-            _discs(points[person, rows], rim, radii + 1.1),
-            _lines(ends, tints, 1.3 * size),
-            _discs(points[person, rows], colors[rows], radii),
+    if not shown.any():
+        return merge([])
+    size = unit * body_scales(points, shown, unit)
+    colors = confidence_colors(confidence)
+    limbs = limb_rows(names)
+    owner, limb = np.nonzero(shown[:, limbs].all(-1))
+    ends, tints = points[owner[:, None], limbs[limb]], colors[owner[:, None], limbs[limb]]
+    half = 1.3 * size[owner]
+    person, row = np.nonzero(shown)
+    dots, radii = points[person, row], 3.6 * size[person] * dot_sizes(names)[row]
+    return merge(
+        [
+            _lines(ends, np.broadcast_to(_RIM, tints.shape), half + 1),
+            _discs(dots, np.broadcast_to(_RIM, (len(dots), 4)), radii + 1.1),
+            _lines(ends, tints, half),
+            _discs(dots, colors[person, row], radii),
         ]
-    return merge(parts)
+    )
 
 
-def body_scale(points: np.ndarray, unit: float) -> float:
-    """Factor 0.5..1.2 on dots and lines for a person whose (N, 2) points are this far apart in region pixels."""
-    extent = float(np.ptp(points, axis=0).max())
-    return float(np.clip(extent / (300 * unit), 0.5, 1.2))
+def body_scales(points: np.ndarray, shown: np.ndarray, unit: float) -> np.ndarray:
+    """(P,) factors 0.5..1.2 on dots and lines, by how large people are in the region.
+
+    points: (P, K, 2) region pixels; shown: (P, K); nobody's points count that are not shown.
+    """
+    masked = np.where(shown[..., None], points, np.nan)
+    low, high = np.fmin.reduce(masked, 1), np.fmax.reduce(masked, 1)
+    return np.clip(np.nan_to_num((high - low).max(-1)) / (300 * unit), 0.5, 1.2)
 
 
 def merge(parts: Sequence[Triangles]) -> Triangles:
@@ -119,40 +140,27 @@ def rectangle(left: float, bottom: float, right: float, top: float, colors: np.n
 
 def _discs(centers: np.ndarray, colors: np.ndarray, radii: np.ndarray) -> Triangles:
     """centers: (N, 2); colors: (N, 4); radii: (N,) pixels."""
-    n = len(centers)
-    turn = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
-    circle = np.stack([np.cos(turn), np.sin(turn)], -1)
-    positions = np.zeros((n, 1 + 2 * _CORNERS, 3), np.float32)
+    positions = np.zeros((len(centers), 1 + 2 * _CORNERS, 3), np.float32)
     positions[:, :, :2] = centers[:, None]
-    positions[:, 1 : 1 + _CORNERS, :2] += circle * np.maximum(radii - _FEATHER, 0.3)[:, None, None]
-    positions[:, 1 + _CORNERS :, :2] += circle * (radii + _FEATHER)[:, None, None]
-    tints = np.repeat(colors[:, None], positions.shape[1], 1).astype(np.float32)
+    positions[:, 1 : 1 + _CORNERS, :2] += _CIRCLE * np.maximum(radii - _FEATHER, 0.3)[:, None, None]
+    positions[:, 1 + _CORNERS :, :2] += _CIRCLE * (radii + _FEATHER)[:, None, None]
+    tints = np.repeat(colors[:, None], positions.shape[1], 1)
     tints[:, 1 + _CORNERS :, 3] = 0
-    here = np.arange(_CORNERS)
-    following = (here + 1) % _CORNERS
-    inner, inner_next, outer, outer_next = 1 + here, 1 + following, 1 + _CORNERS + here, 1 + _CORNERS + following
-    fan = np.concatenate(
-        [
-            np.stack([np.zeros_like(here), inner, inner_next], -1),
-            np.stack([inner, outer, outer_next], -1),
-            np.stack([inner, outer_next, inner_next], -1),
-        ]
-    )
-    return _repeated(positions, tints, fan)
+    return _repeated(positions, tints, _FAN)
 
 
-def _lines(ends: np.ndarray, colors: np.ndarray, half: float) -> Triangles:
-    """ends: (N, 2, 2); colors: (N, 2, 4) at the ends; half: half the width in pixels."""
+def _lines(ends: np.ndarray, colors: np.ndarray, half: np.ndarray) -> Triangles:
+    """ends: (N, 2, 2); colors: (N, 2, 4) at the ends; half: (N,) half the widths in pixels."""
     along = ends[:, 1] - ends[:, 0]
-    length = np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
+    length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-6)[:, None]
     across = np.stack([-along[:, 1], along[:, 0]], -1) / length
-    offsets = np.array([-(half + _FEATHER), -max(half - _FEATHER, 0.2), max(half - _FEATHER, 0.2), half + _FEATHER])
+    inner, outer = np.maximum(half - _FEATHER, 0.2), half + _FEATHER
+    offsets = np.stack([-outer, -inner, inner, outer], -1)
     positions = np.zeros((len(ends), 2, 4, 3), np.float32)
-    positions[..., :2] = ends[:, :, None] + across[:, None, None] * offsets[:, None]
-    tints = np.repeat(colors[:, :, None], 4, 2).astype(np.float32)
+    positions[..., :2] = ends[:, :, None] + (across[:, None] * offsets[..., None])[:, None]
+    tints = np.repeat(colors[:, :, None], 4, 2)
     tints[:, :, [0, 3], 3] = 0
-    strip = np.array([[[s, s + 1, s + 5], [s, s + 5, s + 4]] for s in range(3)]).reshape(-1, 3)
-    return _repeated(positions.reshape(len(ends), 8, 3), tints.reshape(len(ends), 8, 4), strip)
+    return _repeated(positions.reshape(-1, 8, 3), tints.reshape(-1, 8, 4), _STRIP)
 
 
 def _repeated(positions: np.ndarray, colors: np.ndarray, indices: np.ndarray) -> Triangles:

@@ -11,17 +11,22 @@ from .colors import STOPS, confidence_colors
 from .geometry import Triangles, merge, rectangle
 
 _WIDTH, _BAR, _BAR_BOTTOM, _PAD = 148.0, 7.0, 20.0, 8.0
-#: (text, share of the width at which it lies, and by which it is moved back, height above the bottom) at scale 1.
-LEGEND_TEXTS: tuple[tuple[str, float, float], ...] = (
-    ("Confidence", 0.0, _BAR_BOTTOM + _BAR + 7),
-    ("doubtful", 0.0, 5.0),
-    ("sure", 1.0, 5.0),
-)
 
 
 def legend_size(unit: float) -> tuple[float, float]:
     """(width, height) in region pixels. unit: the interface's scale."""
     return _WIDTH * unit, (_BAR_BOTTOM + _BAR + 22) * unit
+
+
+def legend_texts(place: tuple[float, float], unit: float) -> list[tuple[str, float, float, float]]:
+    """(text, share, x, y): a text of width w starts at x - share * w, y, region pixels."""
+    left, bottom = place
+    right = left + _WIDTH * unit
+    return [
+        ("Confidence", 0.0, left, bottom + (_BAR_BOTTOM + _BAR + 7) * unit),
+        ("doubtful", 0.0, left, bottom + 5 * unit),
+        ("sure", 1.0, right, bottom + 5 * unit),
+    ]
 
 
 def legend_triangles(place: tuple[float, float], unit: float, under: Triangles) -> Triangles:
