@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -123,6 +124,63 @@ def test_the_camera_view_puts_a_pixel_where_the_camera_sees_its_point() -> None:
     in_view = np.array([[point[0], -point[1], -point[2]]])
     expected = mapping.to_region(in_view, view.window_matrix, (1280, 720))
     np.testing.assert_allclose(place(pixel[None, :2]), expected, atol=0.05)
+
+
+# Which take, which footage
+
+
+@pytest.fixture
+def item(tmp_path: Path):
+    """A take in the list of an empty scene, with its camera and the clip behind it."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    collection = bpy.data.collections.new("Take")
+    bpy.context.scene.collection.children.link(collection)
+    camera = build_camera(make_take(), "Camera", collection, 25.0)
+    return SimpleNamespace(collection=collection, footage=str(tmp_path / "walk.mp4"), filepath="", camera=camera)
+
+
+def clip_of(path: Path, kind: str = "MOVIE") -> SimpleNamespace:
+    return SimpleNamespace(filepath=str(path), source=kind)
+
+
+def test_a_clip_is_the_take_s_footage_by_its_file(item, tmp_path: Path) -> None:
+    assert source.is_footage_of(clip_of(tmp_path / "walk.mp4"), item)
+    assert not source.is_footage_of(clip_of(tmp_path / "run.mp4"), item)
+    item.footage = str(tmp_path / "images" / "0001.png")
+    assert source.is_footage_of(clip_of(tmp_path / "images" / "0007.png", "SEQUENCE"), item)
+    assert not source.is_footage_of(clip_of(tmp_path / "images" / "0007.png"), item)
+    item.footage = str(tmp_path / "images")
+    assert source.is_footage_of(clip_of(tmp_path / "images" / "0007.png", "SEQUENCE"), item)
+    item.footage = ""
+    assert not source.is_footage_of(clip_of(tmp_path / "walk.mp4"), item)
+
+
+def test_a_deleted_camera_or_collection_is_none(item) -> None:
+    assert source.take_camera(item) == item.camera
+    bpy.data.objects.remove(item.camera)
+    assert source.take_camera(item) is None
+    item.collection = None
+    assert source.take_camera(item) is None
+
+
+def test_only_the_active_take_is_drawn_and_only_if_wanted() -> None:
+    settings = SimpleNamespace(show_overlay=True, active_take=1, takes=["first", "second"])
+    assert source.active_take(SimpleNamespace(video_mocap=settings)) == "second"
+    settings.active_take = 2
+    assert source.active_take(SimpleNamespace(video_mocap=settings)) is None
+    settings.active_take, settings.show_overlay = 0, False
+    assert source.active_take(SimpleNamespace(video_mocap=settings)) is None
+    assert source.active_take(SimpleNamespace()) is None
+
+
+def test_disabling_the_extension_takes_the_drawing_away(addon) -> None:
+    draw = sys.modules[f"{addon.__name__}.addon.overlay.draw"]
+    assert len(draw._handlers) == 2
+    bpy.ops.preferences.addon_disable(module=addon.__name__)
+    assert draw._handlers == []
+    assert draw._drawn == {}
+    bpy.ops.preferences.addon_enable(module=addon.__name__)
+    assert len(sys.modules[f"{addon.__name__}.addon.overlay.draw"]._handlers) == 2
 
 
 # Time

@@ -8,6 +8,7 @@ nothing here waits.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import sys
@@ -81,7 +82,7 @@ class Watch:
             for cls in kind.__subclasses__():
                 if cls.__module__.startswith(prefix):
                     for name in ("draw", "draw_item", "draw_header", "poll"):
-                        if name in cls.__dict__ and not isinstance(cls.__dict__[name], (classmethod, staticmethod)):
+                        if name in cls.__dict__ and not isinstance(cls.__dict__[name], classmethod | staticmethod):
                             self.wrap(cls, name, f"{cls.__name__}.{name}")
 
     def take(self) -> dict[str, list[float]]:
@@ -146,17 +147,15 @@ def tab(window: int, area: int, region: int, name: str) -> bool:
     place.spaces.active.show_region_ui = True
     sidebar = place.regions[region]
     if sidebar.active_panel_category != name:
-        try:
+        with contextlib.suppress(TypeError, AttributeError):
             sidebar.active_panel_category = name
-        except (TypeError, AttributeError):
-            pass
         place.tag_redraw()
         return False
     return True
 
 
 def run(code: str) -> Any:
-    """Execute statements; what they leave in `value` is the answer. For set-ups and for looking, not instead of clicks."""
+    """Execute statements; what they leave in `value` is the answer. For set-ups and looking, never instead of a click."""
     names: dict[str, Any] = {"bpy": bpy, "watch": watch, "sys": sys, "value": None}
     exec(code, names)
     return names["value"]
