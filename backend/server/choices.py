@@ -25,6 +25,11 @@ def lifters() -> list[Choice]:
     ]
 
 
+def lifter_names() -> frozenset[str]:
+    """Of those."""
+    return frozenset(choice.name for choice in lifters())
+
+
 def qualities() -> list[str]:
     """Names of the presets, from quick to thorough."""
     return list(get_args(Options.model_fields["quality"].annotation))

@@ -149,7 +149,7 @@ class JobQueue:
             self._estimate.report(message["stage"], message["done"], message["total"], time.monotonic())
             self._measure(job)
         elif message["say"] == "reused":
-            job.reused = [*job.reused, message["stage"]]
+            job.reused = [*(stage for stage in job.reused if stage != message["stage"]), message["stage"]]
             self._changed(job)
         elif message["say"] == "done":
             job.warnings = message["warnings"]

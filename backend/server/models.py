@@ -30,7 +30,7 @@ class Options(Asked):
     end: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     focal_length: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     fov: Annotated[float, Field(gt=0, lt=180)] | None = None
-    height: Annotated[float, Field(gt=0, le=10)] | None = None
+    height: Annotated[float, Field(ge=0.3, le=3)] | None = None
     smoothing: Annotated[float, Field(ge=0.25, le=4)] = 1.0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     lifter: Annotated[str, Field(max_length=4096)] = "default"

@@ -11,6 +11,8 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..detection.base import DETECTORS
+from . import choices
 from .failures import ApiError
 from .folder import DataFolder
 from .jobs import JobQueue
@@ -26,7 +28,8 @@ CAMERA_SUFFIX = ".camera.npz"
 
 @dataclass
 class Service:
-    """One service. accepts_paths: whether clients are on this machine. stopping: set once it is to end."""
+    """One service. accepts_paths: whether clients are on this machine. lifters: names that anybody may ask for.
+    stopping: set once it is to end."""
 
     limits: Limits
     jobs: JobQueue
@@ -34,6 +37,7 @@ class Service:
     leases: Leases
     accepts_paths: bool
     version: str
+    lifters: frozenset[str] = frozenset()
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     streams: int = 0
 
@@ -54,8 +58,8 @@ class Service:
         if before is not None and before.asked == text:
             return before
         self.jobs.check_room()
-        if asked.options.end is not None and asked.options.end <= (asked.options.start or 0):
-            raise ApiError("bad_request", "the end of the range must lie after its start")
+        _check(asked)
+        self._check_lifter(asked.options.lifter)
         job = JobRecord(
             id=secrets.token_hex(16),
             name="",
@@ -98,6 +102,13 @@ class Service:
             raise ApiError("too_large", f"a camera may have {self.limits.camera_bytes} bytes, this one has more")
         return path, found
 
+    def _check_lifter(self, lifter: str) -> None:
+        """Weights are a file of this machine too: from other machines only those that the status lists."""
+        if lifter != "default" and lifter not in self.lifters:
+            path = self._path(Source(path=lifter))
+            if not path.is_file():
+                raise ApiError("bad_request", f"{path} is no file of weights")
+
     def _upload(self, source: Source) -> PendingUpload | None:
         if (source.path is None) == (source.upload is None):
             raise ApiError("bad_request", "give either the path or the upload of a file, not both and not none")
@@ -128,9 +139,21 @@ class Service:
         return path
 
 
+def _check(asked: NewJob) -> None:
+    """What can be said at once should not wait for its turn in the queue. Raises ApiError."""
+    options = asked.options
+    if options.end is not None and options.end <= (options.start or 0):
+        raise ApiError("bad_request", "the end of the range must lie after its start")
+    known = [options.focal_length is not None, options.fov is not None, asked.camera is not None]
+    if sum(known) > 1:
+        raise ApiError("bad_request", "give at most one of the focal length, the field of view and the camera")
+    if options.detector not in DETECTORS:
+        raise ApiError("bad_request", f"there is no detector {options.detector!r}; choose one of the status's")
+
+
 def open_service(folder: DataFolder, limits: Limits, lease: float | None, local: bool, version: str) -> Service:
     """The service of an open data folder. Raises OSError."""
     store = JobStore(folder.jobs, folder.root / "damaged", limits)
     store.prune()
     jobs = JobQueue(store, limits, folder.root, folder.cache)
-    return Service(limits, jobs, Uploads(folder.uploads, limits), Leases(lease), local, version)
+    return Service(limits, jobs, Uploads(folder.uploads, limits), Leases(lease), local, version, choices.lifter_names())

@@ -10,6 +10,7 @@ outlives the service. Asked: {"do": "capture", id, source, name, take, camera, o
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import queue
@@ -17,7 +18,7 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +140,8 @@ class Reporter:
 
     def _report(self, step: Step) -> None:
         now = time.monotonic()
+        if step.reused:
+            self._channel.say("reused", id=self._identity, stage=step.stage)
         if step.stage == self._stage and step.done != step.total and now - self._last < INTERVAL:
             return
         self._stage, self._last = step.stage, now
@@ -165,13 +168,30 @@ def _capture(request: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
 
 
 def _run(request: dict[str, Any], progress: Progress) -> Take:
-    """The pipeline, with as much of the options as it knows."""
+    """The pipeline with the service's cache."""
+    from ..cache import StageCache
     from ..pipeline import CaptureOptions, capture
 
-    known = {item.name for item in fields(CaptureOptions)}
-    asked = {**request["options"], "camera": request["camera"]}
-    options = CaptureOptions(**{name: value for name, value in asked.items() if name in known})
-    return capture(request["source"], options, progress)
+    options = CaptureOptions(**request["options"], camera=request["camera"])
+    cache = StageCache(request["cache"], request["cache_bytes"])
+    # Where an upload lies says nothing: the same footage sent again is known by what is in it.
+    identity = None if request["name"] is None else _hash(Path(request["source"]), progress)
+    return capture(request["source"], options, progress, cache, identity)
+
+
+def _hash(footage: Path, progress: Progress) -> str:
+    """sha256 of a file, or of all files of a sequence with their names, which count its frames."""
+    files = sorted(footage.iterdir()) if footage.is_dir() else [footage]
+    total = max(1, sum(file.stat().st_size for file in files) // 1_000_000)
+    digest, read = hashlib.sha256(), 0
+    for path in files:
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        with path.open("rb") as file:
+            while block := file.read(4_000_000):
+                digest.update(block)
+                read += len(block)
+                progress.step("footage", min(read // 1_000_000, total), total, "MB")
+    return digest.hexdigest()
 
 
 def _outcome(take: Take) -> dict[str, Any]:
