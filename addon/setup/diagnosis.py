@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .environment import MODULE, base_python, clean_environment, installed_version, is_older, python_of
+from .environment import MODULE, base_python, clean_environment, installed_version, is_older, python_of, strange
 from .folders import extension_version
 from .plan import free_bytes, size
 from .process import NO_WINDOW
 
-NOT_SET_UP = "The capture engine is not set up yet: press Set Up."
+NOT_SET_UP = "The capture engine is not set up yet: press Set Up Engine."
 HALF_MADE = "The set-up did not come to its end: press Continue, and what is missing is installed."
 TIMEOUT = 180.0  # the first import of PyTorch on a slow disk takes a minute
 _ROOM_TO_WORK = 1e9
@@ -49,14 +49,14 @@ def glance(environment: Path) -> str | None:
         return NOT_SET_UP
     base = base_python(environment)
     if base is None:
-        if any(environment.iterdir()):
-            return f"{environment} is in the way and is no Python environment: move it away, then press Set Up."
+        if strange(environment):
+            return f"{environment} is in the way and is no Python environment: move it away, then press Set Up Engine."
         return NOT_SET_UP
     if not python_of(environment).is_file():
         if base and not Path(base).is_dir():
             return (
                 f"The Python that the capture engine was made with is gone ({base}): Blender was moved or updated; "
-                "press Repair."
+                "press Repair Engine."
             )
         return HALF_MADE
     version = installed_version(environment)
@@ -65,26 +65,29 @@ def glance(environment: Path) -> str | None:
     return _outdated(version)
 
 
-def diagnose(environment: Path, stop: threading.Event | None = None, timeout: float = TIMEOUT) -> Diagnosis:
+def diagnose(
+    environment: Path, stop: threading.Event | None = None, timeout: float = TIMEOUT, ours: bool = True
+) -> Diagnosis:
     """Run the environment's own `doctor` and say what is wrong. Blocks: for a thread.
 
-    environment: the folder that the set-up made, or a Python or folder that the user named. stop: set to give up.
+    environment: a folder, or the Python in it. stop: set to give up. ours: whether the set-up made it, so that it can
+    repair it; else the user named it.
     """
     place = environment
     python = python_of(place)
     if not python.is_file():
-        return Diagnosis(False, (_no_python(place),))
+        return Diagnosis(False, ((glance(place) or HALF_MADE) if ours else _no_python(place),))
     folder = place if place.is_dir() else python.parent.parent
     answer = _run([str(python), "-c", _ASK_VERSION], folder, stop, 30.0)
     if isinstance(answer, str):
         return Diagnosis(False, (answer,))
     version = answer.output.strip() or None
     if answer.status != 0 or version is None:
-        return Diagnosis(False, (_no_answer(place, python, answer),))
+        return Diagnosis(False, (_no_answer(place, python, answer, ours),))
     answer = _run([str(python), "-P", "-m", MODULE, "doctor", "--json"], _working_folder(folder), stop, timeout)
     if isinstance(answer, str):
         return Diagnosis(False, (answer,), python, version)
-    return _read(answer, python, version, folder)
+    return _read(answer, python, version, folder, ours)
 
 
 def _working_folder(folder: Path) -> Path:
@@ -94,34 +97,35 @@ def _working_folder(folder: Path) -> Path:
 
 def _no_python(place: Path) -> str:
     if not place.exists():
-        ours = place.name == "environment"
-        return NOT_SET_UP if ours else f"{place} does not exist: choose an environment's folder or its Python."
-    if base_python(place) is None:
-        return f"{place} holds no Python: choose the folder of a virtual environment, or its Python."
-    return glance(place) or HALF_MADE
+        return f"{place} does not exist: choose the folder of an environment, or its Python."
+    return f"{place} holds no Python: choose the folder of an environment, or its Python."
 
 
-def _no_answer(place: Path, python: Path, answer: _Answer) -> str:
+def _no_answer(place: Path, python: Path, answer: _Answer, ours: bool) -> str:
     if answer.status is None:
-        return f"{python} does not answer: restart the computer, or press Repair."
+        return f"{python} does not answer: restart the computer, then try again."
     if "PackageNotFoundError" in answer.errors:
-        if (place / "pyvenv.cfg").exists() and place.name == "environment":
-            return HALF_MADE
-        return f"Video Mocap is not installed in {place}: run 'build.py setup' there, or choose another environment."
+        missing = f"Video Mocap is not installed in {place}: install it there, or choose another environment."
+        return HALF_MADE if ours else missing
     why = _last_line(answer.errors) or f"it ended with status {answer.status}"
-    return f"{python} cannot start ({why}): press Repair."
+    return f"{python} cannot start ({why}): {_cure(ours)}."
 
 
-def _read(answer: _Answer, python: Path, version: str, folder: Path) -> Diagnosis:
+def _cure(ours: bool) -> str:
+    if ours:
+        return "press Repair Engine, and what is missing is installed again"
+    return "install Video Mocap there again, or choose another environment"
+
+
+def _read(answer: _Answer, python: Path, version: str, folder: Path, ours: bool) -> Diagnosis:
     if answer.status is None:
         return Diagnosis(False, ("The check took too long and was stopped: try again.",), python, version)
     findings = _findings(answer.output)
     if findings is None:
         why = _last_line(answer.errors) or f"it ended with status {answer.status}"
-        sentence = f"The capture engine cannot start ({why}): press Repair, and what is missing is installed again."
-        return Diagnosis(False, (sentence,), python, version)
+        return Diagnosis(False, (f"The capture engine cannot start ({why}): {_cure(ours)}.",), python, version)
     sentences = [
-        f"{finding.get('name')}: {finding.get('text')}; press Repair, and what is missing is installed again."
+        f"{finding.get('name')}: {finding.get('text')}; {_cure(ours)}."
         for finding in findings
         if finding.get("required") and not finding.get("ok") and finding.get("name") != "folder"
     ]
@@ -146,7 +150,7 @@ def _outdated(version: str) -> str | None:
     wanted = extension_version()
     if not is_older(version, wanted):
         return None
-    return f"The capture engine has version {version}, the add-on {wanted}: press Update."
+    return f"The capture engine has version {version}, the add-on {wanted}: press Update Engine."
 
 
 def _device(findings: Sequence[dict[str, Any]]) -> str:
@@ -180,7 +184,8 @@ def _run(command: list[str], folder: Path, stop: threading.Event | None, timeout
             creationflags=NO_WINDOW,
         )
     except OSError as error:
-        return f"{command[0]} cannot be started ({error.strerror or error}): press Repair."
+        why = error.strerror or str(error)
+        return f"{command[0]} cannot be started ({why}): press Repair Engine, or choose another environment."
     deadline = time.monotonic() + timeout
     with child:
         while True:

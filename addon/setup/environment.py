@@ -10,6 +10,9 @@ from pathlib import Path
 
 WINDOWS = os.name == "nt"
 MODULE = "video_mocap.backend.cli"
+#: What build.py writes into the folder of an environment that it makes; the first two only there.
+MARKERS = ("setup.lock", "setup.json")
+_BEGUN = (*MARKERS, "setup.log", "temporary")
 #: Variables of Blender's process that break another Python or its libraries.
 _FOREIGN = ("PYTHON", "LD_", "DYLD_", "OCIO", "SYCL_", "MATERIALX_", "PXR_", "__PYVENV")
 
@@ -71,6 +74,11 @@ def base_python(environment: Path) -> str | None:
         if key.strip() == "home":
             return value.strip()
     return ""
+
+
+def strange(environment: Path) -> bool:
+    """Whether a folder holds anything that the set-up did not put there before it made the environment."""
+    return any(path.name not in _BEGUN for path in environment.iterdir())
 
 
 def is_older(version: str, than: str) -> bool:

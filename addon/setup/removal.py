@@ -11,11 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .environment import MARKERS, strange
 from .files import SetupError, refusal
-from .folders import Folders
 
-#: What the set-up writes into an environment after its first step.
-MARKER = "setup.json"
 _LEAVING = ".removing"
 
 
@@ -23,11 +21,15 @@ def is_ours(environment: Path) -> bool:
     """Whether a folder is a virtual environment that the set-up made, or began to make."""
     if environment.is_symlink() or not environment.is_dir():
         return False
-    if not any(environment.iterdir()):
-        return True
-    begun = Folders(environment.parent)
-    ours = (environment / MARKER).is_file() or (environment == begun.environment and begun.process.is_file())
-    return ours and (environment / "pyvenv.cfg").is_file()
+    marked = any((environment / name).is_file() for name in MARKERS)
+    return not strange(environment) or (marked and (environment / "pyvenv.cfg").is_file())
+
+
+def is_removable(environment: Path) -> bool:
+    """Whether there is something for `remove` to do."""
+    return environment.with_name(environment.name + _LEAVING).is_dir() or (
+        environment.is_dir() and is_ours(environment) and any(environment.iterdir())
+    )
 
 
 def remove(environment: Path) -> None:

@@ -54,11 +54,15 @@ class Setup:
         self._child: subprocess.Popen[bytes] | None = None
         self._lines: tuple[tuple[int, int], tuple[str, ...]] = ((-1, -1), ())
 
-    def start(self, offline: Path | None = None) -> None:
-        """Start or go on. offline: a folder with the wheels, instead of the package registry. Raises SetupError."""
+    def start(self, offline: Path | None = None, base: str | None = None) -> None:
+        """Start or go on. Raises SetupError.
+
+        offline: a folder with the wheels, instead of the package registry. base: the Python to make the environment
+        with, if it fits.
+        """
         if self._runs():
             raise SetupError("A set-up is running already: wait until it is done, or cancel it.")
-        command = self._command(offline)
+        command = self._command(offline, base)
         folders = self.folders
         try:
             folders.setup.mkdir(parents=True, exist_ok=True)
@@ -97,8 +101,10 @@ class Setup:
         told = read_json(self.folders.state)
         finished = bool(told.get("finished"))
         error = told.get("error")
-        if known and not runs and not finished and not error:
-            error = CANCELLED if known.get("cancelled") else self._cut_off(told)
+        if known.get("cancelled") and not finished:
+            error = None if runs else CANCELLED
+        elif known and not runs and not finished and not error:
+            error = self._cut_off(told)
         return SetupState(
             running=runs and not finished and not error,
             step=_integer(told.get("step")),
@@ -119,7 +125,7 @@ class Setup:
         except OSError as error:
             raise SetupError(refusal(error, self.folders.setup)) from error
 
-    def _command(self, offline: Path | None) -> list[str]:
+    def _command(self, offline: Path | None, base: str | None) -> list[str]:
         python = self._python or runner_python()
         if python is None:
             raise SetupError("Blender's Python was not found: install Python 3.11 from python.org, then try again.")
@@ -131,6 +137,7 @@ class Setup:
         # -B: the extension's folder stays as it was installed.
         command = [python, "-s", "-B", str(script), "setup", "--into", str(self.folders.environment)]
         command += ["--offline", str(offline)] if offline is not None else []
+        command += ["--python", base] if base else []
         return [*command, "--state", str(self.folders.state)]
 
     def _begin_log(self) -> None:
@@ -172,5 +179,6 @@ def _fraction(value: object) -> float | None:
 
 
 def _sentence(text: str) -> str:
-    text = text.strip()
+    # build.py speaks to people at a terminal, too.
+    text = text.strip().replace("run this again", "press Continue").replace("run it again", "press Continue")
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
