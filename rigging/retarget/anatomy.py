@@ -22,8 +22,8 @@ from .slots import REQUIRED, chain
 _PLAUSIBLE = np.cos(np.radians(60.0))
 #: A rest pose whose trunk leans less than this stands upright: trunks are curved, bones lie in front or behind.
 _UPRIGHT = np.cos(np.radians(25.0))
-#: Neutral trunk, neck and head over the pelvis: (to the left, up, to the front) as fractions of pelvis to thorax. They are
-#: those of the person's own rest pose (`rigging.skeleton`): how a rig's spine is curved says nothing about posture.
+#: Neutral trunk, neck and head over the pelvis, (to the left, up, to the front) as fractions of pelvis to thorax:
+#: those of the person's own rest pose (`rigging.skeleton`), because how a spine is curved says nothing of posture.
 _NEUTRAL = {
     "pelvis": (0.0, 0.0, 0.0),
     "spine": (0.0, 0.445, 0.0),
