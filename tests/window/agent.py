@@ -96,10 +96,10 @@ heart, watch = Heart(), Watch()
 
 
 def areas() -> list[dict[str, Any]]:
-    """Every area of every window; rectangles are x, y from the window's top left, width, height in pixels."""
+    """Every area of every window; rectangles are x, y (from the bottom), width, height in pixels of the display."""
 
     def rectangle(window: Any, part: Any) -> list[int]:
-        return [window.x + part.x, window.height - part.y - part.height, part.width, part.height]
+        return [window.x + part.x, window.y + part.y, part.width, part.height]
 
     found = []
     for number, window in enumerate(bpy.context.window_manager.windows):
@@ -116,14 +116,16 @@ def areas() -> list[dict[str, Any]]:
                     "type": area.ui_type,
                     "rect": rectangle(window, area),
                     "regions": regions,
-                    "window_size": [window.width, window.height],
                 }
             )
     return found
 
 
 def hovered(window: int, area: int, region: int) -> dict[str, str]:
-    """What the button under the pointer does: {"operator": its Python call} or {"property": its data path} or {}."""
+    """What the button under the pointer does: {"operator": its Python call} or {"property": its data path} or {}.
+
+    Settings that belong to no data-block, such as an add-on's preferences, are properties called "?".
+    """
     manager = bpy.context.window_manager
     win = manager.windows[window]
     place = win.screen.areas[area]
@@ -138,6 +140,8 @@ def hovered(window: int, area: int, region: int) -> dict[str, str]:
                     told[key] = manager.clipboard
             except RuntimeError:
                 continue
+        if not told and bpy.ops.ui.reset_default_button.poll():
+            told["property"] = "?"
     return told
 
 
@@ -155,7 +159,7 @@ def tab(window: int, area: int, region: int, name: str) -> bool:
 
 
 def run(code: str) -> Any:
-    """Execute statements; what they leave in `value` is the answer. For set-ups and looking, never instead of a click."""
+    """Execute statements; what they leave in `value` is the answer. For set-ups and looking, not for clicks."""
     names: dict[str, Any] = {"bpy": bpy, "watch": watch, "sys": sys, "value": None}
     exec(code, names)
     return names["value"]

@@ -113,8 +113,12 @@ class Window:
         return self.ask("run", code=code)
 
     def areas(self) -> list[dict[str, Any]]:
-        """Every area, as the agent tells it."""
-        return self.ask("areas")
+        """Every area, as the agent tells it, with y from the display's top."""
+        found = self.ask("areas")
+        for part in (part for area in found for part in (area, *area["regions"])):
+            x, y, width, height = part["rect"]
+            part["rect"] = [x, self.display.size[1] - y - height, width, height]
+        return found
 
     def region(self, editor: str, kind: str = "WINDOW") -> Region:
         """The first region of a kind in the first editor of a type (`VIEW_3D`, `CLIP_EDITOR`, `PREFERENCES`)."""
