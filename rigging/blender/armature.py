@@ -14,31 +14,45 @@ from ..skeleton import Skeleton
 _COLOURS = {"": "THEME09", "L": "THEME04", "R": "THEME02"}
 
 
-def build_armature(skeleton: Skeleton, name: str, collection: bpy.types.Collection) -> bpy.types.Object:
+def build_armature(skeleton: Skeleton, name: str, collection: bpy.types.Collection | None) -> bpy.types.Object:
     """A new armature object at the origin whose rest pose is the skeleton's.
 
     Roll: a bone's local x is its hinge and points as in `rigging.rotations`, so that turning a knee or an elbow about
-    its x bends it. Every pose bone is in quaternion mode. The object is linked to `collection`, which must be in the
-    current view layer; it becomes the active object.
+    its x bends it. Every pose bone is in quaternion mode. The object is linked to `collection`, if there is one. Mode,
+    active object and selection of the user's scenes stay as they are.
     """
     data = bpy.data.armatures.new(name)
     # Sticks in front: octahedra would hide the footage and the person behind them.
     data.display_type = "STICK"
     rig = bpy.data.objects.new(name, data)
     rig.show_in_front = True
-    collection.objects.link(rig)
-    view_layer = bpy.context.view_layer
-    view_layer.update()
-    view_layer.objects.active = rig
-    bpy.ops.object.mode_set(mode="EDIT")
-    try:
-        _add_bones(data, skeleton)
-    finally:
-        bpy.ops.object.mode_set(mode="OBJECT")
+    _edit(rig, skeleton)
     for bone in rig.pose.bones:
         bone.rotation_mode = "QUATERNION"
     _group_bones(data)
+    if collection is not None:
+        collection.objects.link(rig)
     return rig
+
+
+def _edit(rig: bpy.types.Object, skeleton: Skeleton) -> None:
+    """Make the bones. They need edit mode, and that an active object: both in a scene that nobody sees."""
+    aside = bpy.data.scenes.new("Video Mocap")
+    try:
+        aside.collection.objects.link(rig)
+        layer = aside.view_layers[0]
+        layer.update()
+        layer.objects.active = rig
+        with bpy.context.temp_override(scene=aside, view_layer=layer, active_object=rig, object=rig):
+            bpy.ops.object.mode_set(mode="EDIT")
+            try:
+                _add_bones(rig.data, skeleton)
+            finally:
+                bpy.ops.object.mode_set(mode="OBJECT")
+        # A pose is built by evaluation; without one, an action crashes Blender 4.5 and 5.2.
+        layer.update()
+    finally:
+        bpy.data.scenes.remove(aside)
 
 
 def _add_bones(data: bpy.types.Armature, skeleton: Skeleton) -> None:

@@ -24,8 +24,8 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..solve import solve
-from ..take import Take, read_take
+from ..prepare import seen_people
+from ..take import read_take
 from .footage import load_footage
 from .scene import build_scene
 
@@ -40,10 +40,9 @@ def bake(job: dict[str, Any]) -> None:
     if output.suffix.lower() == ".fbx":
         # An .fbx has times, not frames: its time 0 is the first frame of the footage (Blender imports it as frame 1).
         take = replace(take, times=take.times - 1 / take.fps)
-    motions = [solve(take, person) for person in people]
     bpy.ops.wm.read_factory_settings(use_empty=True)
     clip = _load_footage(job["footage"], take.fps) if job.get("footage") and output.suffix.lower() == ".blend" else None
-    build_scene(take, motions, job["name"], clip)
+    build_scene(take, job["name"], people, clip)
     try:
         if output.suffix.lower() == ".fbx":
             _export_fbx(output)
@@ -81,14 +80,6 @@ def _reason(report: str) -> str:
     return re.sub(
         r"^(Error: |\w+(Error|Exception): (\[Errno \d+\] )?)", "", (raised or lines or ["no reason given"])[-1]
     )
-
-
-def seen_people(take: Take) -> list[int]:
-    """Ids of the people whose pelvis is known in at least one frame."""
-    if "pelvis" not in take.joint_names:
-        return []
-    seen = (take.joints_confidence[:, :, take.joint_names.index("pelvis")] > 0).any(1)
-    return [int(person) for person, found in zip(take.person_ids, seen, strict=True) if found]
 
 
 def _load_footage(path: str, fps: float) -> bpy.types.MovieClip | None:

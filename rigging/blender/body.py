@@ -18,6 +18,9 @@ _SIDES = 10
 #: Colours of the middle, the left and the right of the body.
 _COLOURS = {"": (0.55, 0.55, 0.58, 1.0), "L": (0.20, 0.45, 0.80, 1.0), "R": (0.80, 0.42, 0.18, 1.0)}
 
+#: Custom property of our materials: which of them it is.
+MATERIAL = "video_mocap_body"
+
 #: In the viewport the footage must be seen through the body; renders show it solid.
 _VIEWPORT_ALPHA = 0.4
 
@@ -51,8 +54,8 @@ _RODS = {
 }
 
 
-def build_body(rig: bpy.types.Object, skeleton: Skeleton, collection: bpy.types.Collection) -> bpy.types.Object:
-    """A mesh object that follows the armature `rig` made of `skeleton`; its child, linked to `collection`."""
+def build_body(rig: bpy.types.Object, skeleton: Skeleton, collection: bpy.types.Collection | None) -> bpy.types.Object:
+    """A mesh object that follows the armature `rig` made of `skeleton`; its child, linked to `collection` if given."""
     size = float(skeleton.joints[TAKE.index("head_top"), 2]) / 1.75
     vertices: list[np.ndarray] = []
     faces: list[tuple[int, ...]] = []
@@ -85,7 +88,8 @@ def build_body(rig: bpy.types.Object, skeleton: Skeleton, collection: bpy.types.
     body.modifiers.new("Armature", "ARMATURE").object = rig
     body.parent = rig
     body.show_transparent = True
-    collection.objects.link(body)
+    if collection is not None:
+        collection.objects.link(body)
     return body
 
 
@@ -131,9 +135,15 @@ def _faces(count: int) -> list[tuple[int, ...]]:
 
 
 def _material(name: str, colour: tuple[float, float, float, float]) -> bpy.types.Material:
-    material = bpy.data.materials.get(name) or bpy.data.materials.new(name)
+    for found in bpy.data.materials:
+        # All bodies share ours; a material of the user's with the same name is not ours to change.
+        if found.get(MATERIAL) == name and found.library is None:
+            return found
+    material = bpy.data.materials.new(name)
+    material[MATERIAL] = name
     material.diffuse_color = (*colour[:3], _VIEWPORT_ALPHA)
-    material.use_nodes = True
+    if material.node_tree is None:  # always there from Blender 5 on
+        material.use_nodes = True
     shader = material.node_tree.nodes.get("Principled BSDF")
     if shader is not None:
         shader.inputs["Base Color"].default_value = colour

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import bpy
-import numpy as np
-from mathutils import Matrix
 
 from .. import quaternions
+from ..prepare import camera_animation, camera_poses
 from ..take import Take
-from .action import new_action, scene_frames, write_curves
+from .action import new_action, write_curves
 
 _SENSOR_WIDTH = 36.0
 
@@ -25,11 +24,14 @@ def set_resolution(scene: bpy.types.Scene, take: Take) -> None:
     render.pixel_aspect_x, render.pixel_aspect_y = max(1.0, 1 / aspect), max(1.0, aspect)
 
 
-def build_camera(take: Take, name: str, collection: bpy.types.Collection, fps: float) -> bpy.types.Object:
-    """A camera object that sees the world as the footage's camera did.
+def build_camera(
+    take: Take, name: str, collection: bpy.types.Collection | None, fps: float | None = None
+) -> bpy.types.Object:
+    """A camera object that sees the world as the footage's camera did in the take's first frame.
 
     Pixels have their origin at the top-left corner of the top-left pixel. A principal point off the middle becomes the
-    lens shift, in widths of the image whatever its shape, because the fit is HORIZONTAL. A moving camera is keyed.
+    lens shift, in widths of the image whatever its shape, because the fit is HORIZONTAL. A moving camera is keyed
+    here if `fps` is given, the scene's rate; `add.add_take` does it in pieces.
     """
     width, height = (float(size) for size in take.image_size)
     k = take.intrinsics
@@ -43,17 +45,15 @@ def build_camera(take: Take, name: str, collection: bpy.types.Collection, fps: f
     data.display_size = 0.3
     data.show_passepartout = True
     camera = bpy.data.objects.new(name, data)
-    collection.objects.link(camera)
-    bpy.context.view_layer.update()
-
-    # OpenCV's axes look along +z with y down, Blender's along -z with y up.
-    poses = np.linalg.inv(take.world_to_camera) @ np.diag([1.0, -1, -1, 1])
+    if collection is not None:
+        collection.objects.link(camera)
+    poses = camera_poses(take)
     camera.rotation_mode = "QUATERNION"
-    camera.matrix_world = Matrix(poses[0].tolist())
-    if len(poses) > 1:
-        frames = scene_frames(take.times, fps)
+    camera.location = poses[0, :3, 3].tolist()
+    camera.rotation_quaternion = quaternions.from_matrix(poses[0, :3, :3]).tolist()
+    if fps is not None and len(poses) > 1:
+        animation = camera_animation(poses, take.times, fps)
         holder = new_action(camera, name)
-        write_curves(holder, "location", frames, poses[:, :3, 3], "Camera")
-        turns = quaternions.continuous(quaternions.from_matrix(poses[:, :3, :3]))
-        write_curves(holder, "rotation_quaternion", frames, turns, "Camera")
+        for channel in animation.channels:
+            write_curves(holder, channel.path, animation.frames, channel.values, channel.group)
     return camera

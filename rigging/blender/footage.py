@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The bpy package carries no types.
 # pyright: reportAttributeAccessIssue=false, reportMissingImports=false
-"""The footage as a movie clip, and the frame rate at which Blender plays it."""
+"""The footage as a movie clip, the frame rate at which Blender plays it, and how it keeps in step with the motion."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import bpy
+
+from ..timing import same_rate
 
 #: Rates beyond these times the take's are no frame rate but a guess gone wrong (1000 or 90000 of some containers).
 _SLOWEST, _FASTEST = 0.5, 4.0
@@ -44,6 +47,53 @@ def play_rate(clip: bpy.types.MovieClip, fps: float) -> float:
     """
     # The property is single precision: 29.970030 for 30000/1001.
     return fps if clip.source != "MOVIE" or abs(clip.fps - fps) < 1e-5 * fps else float(clip.fps)
+
+
+def picture_at(frame: int, start_frame: int, ratio: float) -> int:
+    """Which picture of the footage, from 0, is nearest in time to a scene frame.
+
+    start_frame: where picture 0 is. ratio: pictures per scene frame.
+    """
+    return math.floor((frame - start_frame) * ratio + 0.5)
+
+
+def is_in_step(clip: bpy.types.MovieClip, fps: float, take_fps: float, start_frame: int) -> bool:
+    """Whether a clip as it is shows its first picture at `start_frame` and plays at true speed at `fps` Hz."""
+    offset = clip.frame_start - clip.frame_offset
+    return not _driver(clip) and offset == start_frame and same_rate(play_rate(clip, take_fps), fps)
+
+
+def keep_in_step(clip: bpy.types.MovieClip, fps: float, take_fps: float, start_frame: int) -> bool:
+    """Make a clip of ours show at every scene frame the picture that is nearest in time; True if that needs a driver.
+
+    fps: the scene's rate. Blender shows one picture a scene frame, so at another rate than the footage's the clip's
+    frame offset is driven by the scene's frame (a simple expression: no Python runs, nothing to allow). Camera
+    backgrounds and clip editors both go by that offset. The expression holds `fps`, not the scene's rate: when that is
+    changed later, footage and keys stay together until both are retimed.
+
+    Blender caches pictures by scene frame and looks at frame 1 whenever it loads the clip anew: the offset must be that
+    of frame 1 then. So where this returns True, evaluate the scene once and call `drive` after that.
+    """
+    clip.driver_remove("frame_offset")
+    ratio = play_rate(clip, take_fps) / fps
+    clip.frame_start = start_frame
+    clip.frame_offset = 0
+    if same_rate(ratio, 1.0):
+        return False
+    clip.frame_offset = picture_at(1, start_frame, ratio) - (1 - start_frame)
+    return True
+
+
+def drive(clip: bpy.types.MovieClip, fps: float, take_fps: float) -> None:
+    """Drive the frame offset of a clip, see `keep_in_step`."""
+    ratio = play_rate(clip, take_fps) / fps
+    passed = f"(floor(frame) - {clip.frame_start})"
+    clip.driver_add("frame_offset").driver.expression = f"floor({passed} * {ratio:.9f} + 0.5) - {passed}"
+
+
+def _driver(clip: bpy.types.MovieClip) -> bool:
+    animation = clip.animation_data
+    return animation is not None and (len(animation.drivers) > 0 or animation.action is not None)
 
 
 def show_footage(camera: bpy.types.Object, clip: bpy.types.MovieClip) -> None:
