@@ -27,7 +27,7 @@ from .blocks import Block, GoneError
 from .body import build_body
 from .camera import build_camera
 from .footage import drive as drive_clip
-from .footage import is_in_step, keep_in_step, load_footage, show_footage
+from .footage import fit_footage, is_in_step, keep_in_step, load_footage, show_footage
 from .parts import (
     FILE,
     PARTS,
@@ -190,6 +190,7 @@ class _Build:
             self.warnings.append(f"{error}; the take has no footage behind it")
         else:
             show_footage(block.get(), clip)
+            fit_footage(block.get(), self._prepared.take, self._scene.get())
         yield self._progress()
 
     def _clip(self) -> bpy.types.MovieClip:

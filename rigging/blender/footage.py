@@ -10,6 +10,7 @@ from pathlib import Path
 
 import bpy
 
+from ..take import Take
 from ..timing import same_rate
 
 #: Rates beyond these times the take's are no frame rate but a guess gone wrong (1000 or 90000 of some containers).
@@ -102,8 +103,22 @@ def show_footage(camera: bpy.types.Object, clip: bpy.types.MovieClip) -> None:
     background.source = "MOVIE_CLIP"
     background.use_camera_clip = False
     background.clip = clip
-    # Image and camera frame are the same rectangle by construction, whatever shape the footage says its pixels have.
     background.frame_method = "STRETCH"
     background.display_depth = "BACK"
     background.alpha = 1.0
     camera.data.show_background_images = True
+
+
+def fit_footage(camera: bpy.types.Object, take: Take, scene: bpy.types.Scene) -> None:
+    """Lay the footage behind a camera's view so that it covers the frame's width, as the camera sees it (its fit is
+    HORIZONTAL): a scene of another shape than the footage shows more or less of the height, never another picture.
+    """
+    render, k = scene.render, take.intrinsics
+    frame = render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
+    picture = float(take.image_size[0] / take.image_size[1] * k[1, 1] / k[0, 0])
+    method = "FIT" if picture > frame else "CROP"
+    if abs(picture / frame - 1) < 0.005:
+        # The same rectangle, whatever shape the footage says its pixels have.
+        method = "STRETCH"
+    for background in camera.data.background_images:
+        background.frame_method = method

@@ -12,7 +12,7 @@ import bpy
 from ..take import Take
 from ..timing import same_rate, scene_frames
 from .camera import set_resolution
-from .footage import play_rate
+from .footage import fit_footage, play_rate
 from .parts import RATE, check_local, take_objects
 
 
@@ -48,6 +48,7 @@ def match_scene(scene: bpy.types.Scene, take: Take, collection: bpy.types.Collec
     scene.frame_start, scene.frame_end = max(0, round(frames[0])), max(0, round(frames[1]))
     if shown.camera is not None:
         scene.camera = shown.camera
+        fit_footage(shown.camera, take, scene)
 
 
 def update_view_layer(scene: bpy.types.Scene) -> None:

@@ -21,8 +21,11 @@ from video_mocap.addon.overlay import keypoints as keypoints_module  # noqa: E40
 from video_mocap.addon.overlay.colors import STOPS, confidence_color, confidence_colors  # noqa: E402
 from video_mocap.addon.overlay.keypoints import KeypointCache  # noqa: E402
 from video_mocap.rigging.blender.camera import build_camera  # noqa: E402
+from video_mocap.rigging.blender.footage import fit_footage, show_footage  # noqa: E402
 from video_mocap.rigging.joints import KEYPOINTS, TAKE  # noqa: E402
 from video_mocap.rigging.take import Take, take_arrays  # noqa: E402
+
+SAMPLE = next((Path(__file__).resolve().parents[2] / "sample").glob("*.mp4"))
 
 
 def make_take(frames: int = 4, width: int = 640, height: int = 360, x: float = 100.0, fps: float = 25.0) -> Take:
@@ -108,21 +111,24 @@ def perspective(camera, width: int, height: int) -> np.ndarray:
     return np.array(camera.calc_matrix_camera(depsgraph, x=width, y=height))
 
 
-def test_the_camera_view_puts_a_pixel_where_the_camera_sees_its_point() -> None:
-    """Lens shift included: a 3D point and the pixel it is seen at fall on the same place of the region."""
+@pytest.mark.parametrize("size", [(640, 360), (1000, 1000), (360, 640), (1920, 800)])
+def test_the_camera_view_puts_a_pixel_where_the_camera_sees_its_point(size: tuple[int, int]) -> None:
+    """A 3D point and the pixel it is seen at fall on the same place: lens shift, whatever shape the scene has."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     take = make_take()
-    scene.render.resolution_x, scene.render.resolution_y = 640, 360
+    scene.render.resolution_x, scene.render.resolution_y = size
     camera = build_camera(take, "Camera", scene.collection, 25.0)
-    region = SimpleNamespace(width=1280, height=720)
-    view = SimpleNamespace(window_matrix=perspective(camera, 640, 360))
+    show_footage(camera, bpy.data.movieclips.load(str(SAMPLE)))
+    fit_footage(camera, take, scene)
+    region = SimpleNamespace(width=size[0], height=size[1])
+    view = SimpleNamespace(window_matrix=perspective(camera, *size))
     place = source.place_in_camera_view(region, view, camera, scene, (640.0, 360.0))
     assert place is not None
     point = np.array([0.3, -0.2, 4.0])  # OpenCV's axes
     pixel = take.intrinsics @ point / point[2]
     in_view = np.array([[point[0], -point[1], -point[2]]])
-    expected = mapping.to_region(in_view, view.window_matrix, (1280, 720))
+    expected = mapping.to_region(in_view, view.window_matrix, size)
     np.testing.assert_allclose(place(pixel[None, :2]), expected, atol=0.05)
 
 
