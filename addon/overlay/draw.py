@@ -93,6 +93,9 @@ def _in_clip_editor() -> None:
     context = bpy.context
     space, region = context.space_data, context.region
     item = source.active_take(context.scene)
+    overlay = getattr(space, "overlay", None)
+    if overlay is not None and not overlay.show_overlays:
+        return
     if item is None or space.view != "CLIP" or space.clip is None or not source.is_footage_of(space.clip, item):
         return
     keypoints = _keypoints(item)

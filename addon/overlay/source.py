@@ -12,6 +12,7 @@ import bpy
 import numpy as np
 
 from ...rigging.blender.footage import play_rate
+from ...rigging.blender.parts import PARTS
 from .mapping import Placement, camera_placement, clip_placement, clip_time, to_region
 
 
@@ -36,9 +37,12 @@ def view_camera(space: bpy.types.SpaceView3D, scene: bpy.types.Scene) -> bpy.typ
 
 
 def take_camera(item: Any) -> bpy.types.Object | None:
-    """The footage camera in a take's collection; None if it was deleted."""
+    """The footage camera of a take; None if it was deleted."""
     if item.collection is None:
         return None
+    if PARTS in item.collection:
+        camera = item.collection[PARTS].get("camera")
+        return camera if isinstance(camera, bpy.types.Object) and camera.users_scene else None
     return next((found for found in item.collection.all_objects if found.type == "CAMERA"), None)
 
 

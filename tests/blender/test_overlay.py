@@ -22,6 +22,7 @@ from video_mocap.addon.overlay.colors import STOPS, confidence_color, confidence
 from video_mocap.addon.overlay.keypoints import KeypointCache  # noqa: E402
 from video_mocap.rigging.blender.camera import build_camera  # noqa: E402
 from video_mocap.rigging.blender.footage import fit_footage, show_footage  # noqa: E402
+from video_mocap.rigging.blender.parts import PARTS  # noqa: E402
 from video_mocap.rigging.joints import KEYPOINTS, TAKE  # noqa: E402
 from video_mocap.rigging.take import Take, take_arrays  # noqa: E402
 
@@ -166,6 +167,17 @@ def test_a_deleted_camera_or_collection_is_none(item) -> None:
     bpy.data.objects.remove(item.camera)
     assert source.take_camera(item) is None
     item.collection = None
+    assert source.take_camera(item) is None
+
+
+def test_the_take_s_own_camera_is_known_among_others(item) -> None:
+    other = bpy.data.objects.new("A camera", bpy.data.cameras.new("A camera"))
+    item.collection.objects.link(other)
+    item.collection[PARTS] = {"camera": item.camera}
+    assert source.take_camera(item) == item.camera
+    item.camera.name = "Z"
+    assert source.take_camera(item) == item.camera
+    bpy.data.objects.remove(item.camera)
     assert source.take_camera(item) is None
 
 
