@@ -42,7 +42,7 @@ def take_camera(item: Any) -> bpy.types.Object | None:
         return None
     if PARTS in item.collection:
         camera = item.collection[PARTS].get("camera")
-        return camera if isinstance(camera, bpy.types.Object) and camera.users_scene else None
+        return camera if isinstance(camera, bpy.types.Object) else None
     return next((found for found in item.collection.all_objects if found.type == "CAMERA"), None)
 
 
