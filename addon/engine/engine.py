@@ -10,15 +10,17 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import errors
-from .client import Client
 from .errors import EngineError
 from .jobs import JobWatch
 from .link import Link
 from .messages import CaptureRequest, Configuration, Connected, Disconnected, Failed, Message
 from .submitting import submit
+
+if TYPE_CHECKING:
+    from .client import Client
 
 #: s within which `close` is over, whatever the service does.
 CLOSING = 1.8
@@ -193,5 +195,7 @@ class Engine:
     def _release(self, seconds: float) -> None:
         address = self._link.last_address
         if address is not None and seconds > 0:
+            from .client import Client
+
             with suppress(EngineError):
                 Client(address, seconds).release(self._id)

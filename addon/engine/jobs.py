@@ -6,14 +6,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from . import errors
-from .client import Client
 from .errors import EngineError
 from .link import Link
 from .messages import Failed, JobChanged, JobsListed, Message, ResultReady
 from .protocol import Job, is_final
+
+if TYPE_CHECKING:
+    from .client import Client
 
 #: s before something is tried again over a connection that works but for it: the first, the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0

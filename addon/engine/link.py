@@ -6,14 +6,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from . import errors
-from .client import Client
 from .errors import EngineError
 from .messages import Configuration
 from .protocol import Address
 from .service import LocalService
+
+if TYPE_CHECKING:
+    from .client import Client
 
 #: s between renewals of the lease; the service waits for LEASE of service.py.
 RENEWAL = 5.0
@@ -140,6 +142,9 @@ class Link:
 
     def _reach(self) -> tuple[Client, dict[str, Any]]:
         """A client whose service answers and holds our lease. Raises EngineError."""
+        # Imported in the thread that needs it: HTTP is too much to import in a frame of Blender's interface.
+        from .client import Client
+
         if self.local is not None:
             address, status = self.local.ensure()
             client = self._new(Client(address, self._configuration.timeout, shares_files=True, client=self._id))

@@ -14,13 +14,15 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import errors, processes
-from .client import Client
 from .errors import EngineError
 from .lock import FileLock
 from .protocol import API, Address
+
+if TYPE_CHECKING:
+    from .client import Client
 
 #: s that the service runs on when nobody renews a lease.
 LEASE = 20
@@ -130,6 +132,8 @@ class LocalService:
 
     def end(self, seconds: float) -> None:
         """End the service, whoever started it: asked first, killed after two thirds of `seconds`. Raises nothing."""
+        from .client import Client
+
         deadline = time.monotonic() + seconds
         running = self._running or self._read()
         if running is not None and processes.alive(running.pid):
@@ -163,6 +167,8 @@ class LocalService:
 
     def _look(self) -> tuple[Address, dict[str, Any]] | None:
         """The service that server.json names, if it answers; None if the file is stale or missing."""
+        from .client import Client
+
         found = self._read()
         # The token goes only where a service of ours may be, not to whoever got its port afterwards.
         if found is None or not processes.alive(found.pid):

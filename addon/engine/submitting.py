@@ -6,14 +6,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from . import errors
-from .client import Client, Submission
 from .errors import EngineError
 from .jobs import JobWatch, Post, persist
 from .link import Link
 from .messages import CaptureRequest, JobChanged
 from .protocol import Job
+
+if TYPE_CHECKING:
+    from .client import Client, Submission
 
 #: s between two reports about an upload.
 _REPORT = 0.1
@@ -26,6 +29,8 @@ def submit(
 
     For a thread of its own. Raises EngineError.
     """
+    from .client import Submission
+
     upload = _Upload(identity, request, post)
     submission: Submission | None = None
     try:

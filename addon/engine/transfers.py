@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -131,7 +131,7 @@ def download(wire: Wire, path: str, target: Path, timeout: float) -> None:
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
+        temporary = target.with_name(f".{target.name[:40]}.{uuid.uuid4().hex[:8]}.part")
         with temporary.open("xb") as file:
             _receive(wire, path, file, timeout)
             file.flush()
