@@ -140,21 +140,27 @@ def _results(box: Layout, width: float) -> None:
 
 
 def _log(box: Layout, preferences: VideoMocapPreferences) -> None:
-    icon = "DISCLOSURE_TRI_DOWN" if preferences.show_log else "DISCLOSURE_TRI_RIGHT"
-    box.prop(preferences, "show_log", icon=icon, emboss=False)
-    if preferences.show_log:
+    if _disclosed(box, preferences, "show_log"):
         column = box.column(align=True)
         for line in setup_state.view.setup.lines:
             column.label(text=line[:200])
 
 
+def _disclosed(layout: Layout, preferences: VideoMocapPreferences, name: str) -> bool:
+    """A heading that shows and hides what is below it."""
+    shown = bool(getattr(preferences, name))
+    row = layout.row()
+    row.alignment = "LEFT"
+    row.prop(preferences, name, icon="DISCLOSURE_TRI_DOWN" if shown else "DISCLOSURE_TRI_RIGHT", emboss=False)
+    return shown
+
+
 def _licences(layout: Layout, preferences: VideoMocapPreferences, width: float) -> None:
-    icon = "DISCLOSURE_TRI_DOWN" if preferences.show_licences else "DISCLOSURE_TRI_RIGHT"
-    layout.prop(preferences, "show_licences", icon=icon, emboss=False)
-    if preferences.show_licences:
+    if _disclosed(layout, preferences, "show_licences"):
         box = layout.box()
         paragraph(box, YOURS, width, "CHECKMARK")
+        column = box.column(align=True)
         for what, licence in LICENCES:
-            split = box.split(factor=0.4)
+            split = column.split(factor=0.4)
             split.label(text=what)
             split.label(text=licence)
