@@ -22,6 +22,7 @@ from .files import save_arrays
 from .keypoints import Keypoints, keypoints_arrays, keypoints_from_arrays
 from .lifting.lifter import Lifter
 from .progress import Progress, Step
+from .stages.known_camera import lens_of, refine_with_camera
 from .stages.lifting import Lens, LiftedPeople, choose_lens, lift_people, lifted_arrays, lifted_from_arrays
 from .stages.people import place_people
 from .stages.refinement import refine_people, smoothed
@@ -86,9 +87,7 @@ def capture(
     if is_footage(source):
         given = Source(_detection(source, options, progress, cache, identity, warnings))
     else:
-        progress.step("footage", 0, 1)
         given = read_source(source)
-        progress.step("footage", 1, 1)
     return _after_detection(given, lifter, camera, options, progress, cache, warnings)
 
 
@@ -103,6 +102,14 @@ def lift(keypoints: Keypoints, options: CaptureOptions, progress: Progress | Non
     _check(options)
     lifter, camera = open_lifter(options), _open_camera(options)
     return _after_detection(Source(keypoints), lifter, camera, options, progress or Progress(), None, [])
+
+
+def lift_file(source: str | Path, options: CaptureOptions, progress: Progress | None = None) -> Take:
+    """The same for a `.keypoints.npz` or a `.take.npz`, of which names and a known camera are kept."""
+    _check(options)
+    given = read_source(source)
+    lifter, camera = open_lifter(options), _open_camera(options)
+    return _after_detection(given, lifter, camera, options, progress or Progress(), None, [])
 
 
 def open_lifter(options: CaptureOptions, flip: bool = True) -> Lifter:
@@ -207,16 +214,22 @@ def _after_detection(
     warnings: list[str],
 ) -> Take:
     """Lifting and refinement. warnings: of the capture so far."""
-    if camera is not None:
-        raise UserError("a known camera cannot be used yet; capture without it")
     keypoints = source.keypoints
-    lens = choose_lens(keypoints, options.focal_length, options.fov, source.lens)
+    if camera is None and options.focal_length is None and options.fov is None:
+        camera = source.camera
+    if camera is not None:
+        lens = lens_of(camera, keypoints.image_size)
+    else:
+        lens = choose_lens(keypoints, options.focal_length, options.fov, source.lens)
     lifted = _lifting(keypoints, lens, lifter, options, progress, cache, warnings)
     people = place_people(keypoints, lifted)
     if not people:
         raise UserError("nobody was seen well enough in this footage to be put into space")
-    smooth, intrinsics = smoothed(options.smoothing), lifted.lens.intrinsics
-    world = refine_people(people, keypoints, intrinsics, smooth, options.height, progress)
+    smooth = smoothed(options.smoothing)
+    if camera is not None:
+        world = refine_with_camera(people, keypoints, lifted.lens, camera, smooth, options.height, progress)
+    else:
+        world = refine_people(people, keypoints, lifted.lens.intrinsics, smooth, options.height, progress)
     chosen: dict[str, Any] = asdict(options)
     if options.camera is not None:
         chosen["camera"] = Path(options.camera).name

@@ -224,7 +224,7 @@ NAN[0, 3, 2, 0] = np.nan
         ({"keypoints": np.ones((1, 20, 5, 3), np.float32)}, "shape (1, 20, 5, 3)"),
         ({"keypoints": np.ones((20, 3), np.float32)}, "shape (20, 3)"),
         ({"version": 9}, "version 9"),
-        ({"format": "video-mocap take"}, "not a video-mocap keypoints file"),
+        ({"format": "something"}, "neither a video-mocap keypoints file nor a video-mocap take file"),
         ({"version": "one"}, "version one"),
         ({"keypoints": "points"}, "keypoints must hold numbers"),
         ({"keypoint_names": ["nose"] * len(KEYPOINTS)}, "two keypoints have the same name"),

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--character", type=Path, metavar="FILE", help="put the motion on this character")
     options.add_footage(parser)
     options.add_camera(parser)
+    options.add_world(parser)
     options.add_lifter(parser)
     options.add_running(parser)
     options.add_json(parser)
@@ -46,6 +47,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Check everything that can be checked at once, then capture, write the take, bake and draw the preview."""
     video: Path = arguments.video or arguments.default_video
     checks.check_input(video)
+    if video.suffix.lower() == ".npz" and video.is_file():
+        raise UserError(f"{video} is no footage; 'video-mocap lift' makes a take of keypoints or of an earlier take")
     output: Path = arguments.output or Path(f"{options.footage_name(video)}.blend")
     checks.check_output(output, checks.BAKE_SUFFIXES)
     take_path: Path = arguments.take or output.with_suffix(".take.npz")

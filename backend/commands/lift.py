@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`video-mocap lift`: every stage after tracking, from a keypoints file to a take."""
+"""`video-mocap lift`: every stage after tracking, from a keypoints file or an earlier take to a take."""
 
 from __future__ import annotations
 
@@ -19,30 +19,32 @@ HELP = "tracked people in 2D to a take"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `lift` takes."""
-    parser.add_argument("keypoints", type=Path, metavar="X.keypoints.npz", help="what detect wrote")
+    parser.add_argument(
+        "keypoints",
+        type=Path,
+        metavar="X.keypoints.npz",
+        help="what detect wrote, or a take (X.take.npz) to lift again",
+    )
     options.add_output(parser, "X.take.npz", "default: the keypoints' name, in the current folder")
     options.add_camera(parser)
+    options.add_world(parser)
     options.add_lifter(parser)
     options.add_running(parser)
     options.add_json(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Turn a keypoints file into a take."""
+    """Turn a keypoints file, or the keypoints of a take, into a take."""
     source: Path = arguments.keypoints
     output: Path = arguments.output or Path(source.name.split(".")[0] + ".take.npz")
     checks.check_input(source)
     checks.check_output(output, checks.ARRAY_SUFFIXES)
     checks.check_distinct({"the keypoints": source, "the output": output})
 
-    from ..keypoints import read_keypoints
-
-    keypoints = read_keypoints(source)
-
     from .. import pipeline
 
     started = time.monotonic()
-    take = pipeline.lift(keypoints, options.capture_options(arguments), console.progress)
+    take = pipeline.lift_file(source, options.capture_options(arguments), console.progress)
     pipeline.write_take(output, take)
     console.close()
     summary = summarise(take, console, time.monotonic() - started) | {"output": str(output)}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +14,18 @@ if TYPE_CHECKING:
     from ..pipeline import CaptureOptions
 
 DEVICES = ("auto", "cpu", "cuda")
+QUALITIES = ("draft", "standard", "high")  # as in the pipeline, which is not imported to print a help text
 
 
 def number_in(low: float, high: float, what: str, inclusive: bool = False) -> Callable[[str], float]:
-    """An argparse type: a finite number between `low` and `high` (`inclusive`: `low` itself too)."""
+    """An argparse type: a finite number between `low` and `high` (`inclusive`: `low` and a finite `high` too)."""
 
     def parse(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not (low < value < high or (inclusive and value == low)):
+        if not (low < value < high or (inclusive and value in (low, high) and math.isfinite(value))):
             raise argparse.ArgumentTypeError(f"{what}, not {text}")
         return value
 
@@ -44,6 +46,8 @@ def whole_number(text: str) -> int:
 seconds = number_in(0, math.inf, "seconds from the start of the footage are needed", inclusive=True)
 pixels = number_in(0, math.inf, "a positive number of pixels is needed")
 degrees = number_in(0, 180, "an angle between 0 and 180 degrees is needed")
+metres = number_in(0.3, 3.0, "a height between 0.3 and 3 metres is needed", inclusive=True)
+factor = number_in(0.25, 4.0, "a factor between 0.25 and 4 is needed", inclusive=True)
 
 
 def add_output(parser: argparse.ArgumentParser, metavar: str, help_text: str) -> None:
@@ -54,6 +58,9 @@ def add_output(parser: argparse.ArgumentParser, metavar: str, help_text: str) ->
 def add_footage(parser: argparse.ArgumentParser) -> None:
     """Which stretch of the footage, and who in it."""
     parser.add_argument("--detector", metavar="NAME", help="finds the people in 2D (default: mediapipe)")
+    parser.add_argument(
+        "--quality", choices=QUALITIES, help="how much detection looks: draft is faster, high is slower"
+    )
     parser.add_argument("--max-persons", type=whole_number, metavar="N", help="keep at most so many people")
     parser.add_argument("--start", type=seconds, metavar="SECONDS", help="where in the footage to start")
     parser.add_argument("--end", type=seconds, metavar="SECONDS", help="where in the footage to end")
@@ -64,6 +71,17 @@ def add_camera(parser: argparse.ArgumentParser) -> None:
     lens = parser.add_mutually_exclusive_group()
     lens.add_argument("--focal-length", type=pixels, metavar="PIXELS", help="focal length of the footage")
     lens.add_argument("--fov", type=degrees, metavar="DEGREES", help="horizontal field of view of the footage")
+    lens.add_argument(
+        "--camera", metavar="X.camera.npz", help="the footage's camera, known and possibly moving, and its world"
+    )
+
+
+def add_world(parser: argparse.ArgumentParser) -> None:
+    """What is known of the people, and how they shall move."""
+    parser.add_argument("--height", type=metres, metavar="METRES", help="standing height of the first person")
+    parser.add_argument(
+        "--smoothing", type=factor, metavar="FACTOR", help="how smooth the motion is made, 0.25 to 4 (default: 1)"
+    )
 
 
 def add_lifter(parser: argparse.ArgumentParser) -> None:
@@ -98,7 +116,7 @@ def capture_options(arguments: argparse.Namespace) -> CaptureOptions:
     """The pipeline's options; what was not said keeps the pipeline's own default."""
     from ..pipeline import CaptureOptions
 
-    names = ("detector", "max_persons", "start", "end", "focal_length", "fov", "device", "lifter")
+    names = (item.name for item in fields(CaptureOptions))
     said = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
     return CaptureOptions(**said)
 

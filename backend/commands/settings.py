@@ -10,8 +10,8 @@ from typing import Any
 
 from ..errors import UserError
 
-#: Of two that exclude each other the file's is dropped where the command line says the other.
-EXCLUSIVE = {"fov": "focal_length", "focal_length": "fov"}
+#: Of those that exclude each other the file's is dropped where the command line says another one.
+EXCLUSIVE = ("focal_length", "fov", "camera")
 NOT_IN_A_FILE = ("help", "settings", "default_video")
 
 
@@ -31,14 +31,15 @@ def apply_settings(parser: argparse.ArgumentParser, arguments: argparse.Namespac
         for action in parser._actions
         if action.option_strings and action.dest not in NOT_IN_A_FILE and action.help != argparse.SUPPRESS
     }
-    if all(name in settings for name in EXCLUSIVE):
-        raise UserError(f"{path}: fov and focal_length exclude each other")
+    together = [name for name in EXCLUSIVE if name in settings]
+    if len(together) > 1:
+        raise UserError(f"{path}: {' and '.join(together)} exclude each other")
     said = {name for name in actions if getattr(arguments, name, None) is not None}
     for key, value in settings.items():
         if key not in actions:
             raise UserError(f"{path}: {key} is no option of this command; it has {', '.join(sorted(actions))}")
         converted = _converted(actions[key], value, path)
-        if key not in said and EXCLUSIVE.get(key) not in said:
+        if key not in said and not (key in EXCLUSIVE and said.intersection(EXCLUSIVE)):
             setattr(arguments, key, converted)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Put the lifted pose on the picture: robust reprojection over the whole clip, constant bones, smooth in time.
 
-The energy of one person, over positions X (F, 26, 3) in camera axes (metres):
+The energy of one person, over positions X (F, 26, 3) in metres: in camera axes, or in the world of a known camera:
 
     sum c rho(|pi(X) - x| / sigma)            reprojection, Geman-McClure
   + |(X_child - X_parent) - l d|^2            the lifter's directions d with the person's own lengths l
@@ -9,6 +9,7 @@ The energy of one person, over positions X (F, 26, 3) in camera axes (metres):
   + (depth of the pelvis - depth of the linear root)^2
   + |acceleration|^2                          stronger along the line of sight, which the picture does not show
   + p |X_foot(t + 1) - X_foot(t)|^2           feet that stand, stand still
+  + p (height of X_foot)^2                    on the floor, where a known camera says where that is
 
 It is minimised by reweighted least squares (each round a banded linear system, see banded.py), in windows that overlap,
 so that memory does not grow with the clip. What a single view cannot see (depth along a ray, overall size) comes from
@@ -22,7 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ...rigging.camera_path import camera_centres
 from ...rigging.joints import TAKE
+from ..camera import to_camera
 from .banded import NormalEquations
 from .body import Links, keypoint_rows
 
@@ -37,7 +40,7 @@ class Options:
     """Standard deviations that the terms are divided by.
 
     pixels: of a keypoint, as a fraction of the person's size in the picture. direction, length: metres.
-    contact: speed of a foot that stands, m/s.
+    contact: speed of a foot that stands, m/s. floor: its height above a known floor, metres.
     acceleration, ray_acceleration, root_ray_acceleration: m/s^2 across and along the line of sight, and for the
     pelvis along it.
     root_depth: of the linear root, as a fraction of the distance; without it, errors of the lifted directions, which
@@ -50,6 +53,7 @@ class Options:
     direction: float = 0.04
     length: float = 0.002
     contact: float = 0.02
+    floor: float = 0.03
     acceleration: float = 25.0
     ray_acceleration: float = 10.0
     root_ray_acceleration: float = 2.0
@@ -67,6 +71,8 @@ class Evidence:
     times: (F,) seconds. keypoints: (F, K, 3) pixels and confidence. names: (K,). intrinsics: (3, 3).
     lifted: (F, 26, 3) root-relative, camera axes, metres. trust: (F, 26) 0..1 of the lifted joints.
     links: the person's lengths. contacts: (F, 4) probability that heels and toes stand, or None.
+    camera: (F, 4, 4) world to camera of a known camera: positions and `lifted` are then in world axes, Z up. None:
+    everything is in the axes of a camera that stands still. has_floor: the floor of that world is at 0.
     """
 
     times: np.ndarray
@@ -77,10 +83,13 @@ class Evidence:
     trust: np.ndarray
     links: Links
     contacts: np.ndarray | None = None
+    camera: np.ndarray | None = None
+    has_floor: bool = False
 
     def part(self, rows: slice) -> Evidence:
         """The same for some of the frames."""
         contacts = None if self.contacts is None else self.contacts[rows]
+        camera = None if self.camera is None else self.camera[rows]
         return Evidence(
             self.times[rows],
             self.keypoints[rows],
@@ -90,13 +99,24 @@ class Evidence:
             self.trust[rows],
             self.links,
             contacts,
+            camera,
+            self.has_floor,
         )
+
+    def seen(self, x: np.ndarray) -> np.ndarray:
+        """Positions (F, J, 3) in camera axes."""
+        return x if self.camera is None else to_camera(x, self.camera)
+
+    @property
+    def eye(self) -> np.ndarray | float:
+        """Where the camera stands: (F, 1, 3)."""
+        return 0.0 if self.camera is None else camera_centres(self.camera)[:, None]
 
 
 def refine(evidence: Evidence, start: np.ndarray, options: Options | None = None) -> np.ndarray:
-    """Positions (F, 26, 3), metres in camera axes.
+    """Positions (F, 26, 3), metres, in the axes of the evidence.
 
-    start: (F, 26, 3) first guess in camera axes, finite, in front of the camera.
+    start: (F, 26, 3) first guess in the same axes, finite, in front of the camera.
     """
     options = options or Options()
     frames = len(start)
@@ -123,8 +143,9 @@ def _solve_window(evidence: Evidence, start: np.ndarray, root: np.ndarray, pinne
         _reprojection(equations, evidence, x, options)
         _bones(equations, evidence, x, options)
         _smoothness(equations, evidence, x, options)
-        _root_depth(equations, root, options)
+        _root_depth(equations, evidence, root, options)
         _contacts(equations, evidence, options)
+        _floor(equations, evidence, x, options)
         if pinned:
             hold = np.zeros((len(x), len(TAKE), 1, 1))
             hold[:pinned] = 1e8
@@ -138,20 +159,29 @@ def _reprojection(equations: NormalEquations, evidence: Evidence, x: np.ndarray,
     """Rows (f X - (x - c) Z) / Z0: linear in the position, equal to the error in pixels at the current depth Z0."""
     rows, joints, looseness = keypoint_rows(evidence.names)
     points = evidence.keypoints[:, rows].astype(np.float64)
-    depth = np.maximum(x[:, joints, 2], 0.1)
+    seen = evidence.seen(x)
+    depth = np.maximum(seen[:, joints, 2], 0.1)
     confidence = np.where(np.isfinite(points).all(-1), points[..., 2], 0.0)
     pixel = np.where(confidence[..., None] > 0, points[..., :2], 0.0)
     focal = np.array([evidence.intrinsics[0, 0], evidence.intrinsics[1, 1]])
     offset = pixel - evidence.intrinsics[:2, 2]
-    size = focal.mean() * evidence.links.length[evidence.links.bones].sum() * 0.25 / np.maximum(x[:, _PELVIS, 2], 0.1)
+    size = (
+        focal.mean() * evidence.links.length[evidence.links.bones].sum() * 0.25 / np.maximum(seen[:, _PELVIS, 2], 0.1)
+    )
     sigma = np.maximum(options.pixels * size, 0.5)[:, None] * looseness
     a = np.zeros((*depth.shape, 2, 3))
     a[..., 0, 0], a[..., 1, 1] = focal[0], focal[1]
     a[..., 2] = -offset
     a /= (depth * sigma)[..., None, None]
-    error = np.linalg.norm((a @ x[:, joints][..., None])[..., 0], axis=-1)
+    error = np.linalg.norm((a @ seen[:, joints][..., None])[..., 0], axis=-1)
     weight = _share(evidence.times)[:, None] * confidence**2 / (1 + (error / options.outlier) ** 2) ** 2
-    equations.points(joints, a.swapaxes(-1, -2) @ (weight[..., None, None] * a))
+    if evidence.camera is None:
+        equations.points(joints, a.swapaxes(-1, -2) @ (weight[..., None, None] * a))
+        return
+    rotation, shift = evidence.camera[:, None, :3, :3], evidence.camera[:, None, :3, 3:]
+    turned = a @ rotation
+    weighted = turned.swapaxes(-1, -2) * weight[..., None, None]
+    equations.points(joints, weighted @ turned, -(weighted @ (a @ shift))[..., 0])
 
 
 def _bones(equations: NormalEquations, evidence: Evidence, x: np.ndarray, options: Options) -> None:
@@ -169,9 +199,10 @@ def _bones(equations: NormalEquations, evidence: Evidence, x: np.ndarray, option
     equations.combination((_PELVIS, *_HIPS), (1.0, -0.5, -0.5), 1 / options.length**2)
 
 
-def _root_depth(equations: NormalEquations, root: np.ndarray, options: Options) -> None:
-    distance = np.linalg.norm(root, axis=-1, keepdims=True)
-    ray = root / distance
+def _root_depth(equations: NormalEquations, evidence: Evidence, root: np.ndarray, options: Options) -> None:
+    sight = root if evidence.camera is None else root - camera_centres(evidence.camera)
+    distance = np.linalg.norm(sight, axis=-1, keepdims=True)
+    ray = sight / distance
     matrix = ray[:, :, None] * ray[:, None, :] / (options.root_depth * distance[..., None]) ** 2
     equations.points(np.array([_PELVIS]), matrix[:, None], (matrix @ root[..., None])[:, None, :, 0])
 
@@ -185,7 +216,8 @@ def _smoothness(equations: NormalEquations, evidence: Evidence, x: np.ndarray, o
         [2 / (before * (before + after)), -2 / (before * after), 2 / (after * (before + after))], axis=-1
     )
     share = _share(evidence.times)[1:-1]
-    ray = x[1:-1] / np.maximum(np.linalg.norm(x[1:-1], axis=-1, keepdims=True), 1e-9)
+    sight = (x - evidence.eye)[1:-1]
+    ray = sight / np.maximum(np.linalg.norm(sight, axis=-1, keepdims=True), 1e-9)
     across = np.full(len(TAKE), 1 / options.acceleration**2)
     along = np.full(len(TAKE), 1 / options.ray_acceleration**2)
     along[_PELVIS] = 1 / options.root_ray_acceleration**2
@@ -201,6 +233,17 @@ def _contacts(equations: NormalEquations, evidence: Evidence, options: Options) 
     weight = np.zeros((len(step), len(TAKE), 1, 1))
     weight[:, _FEET, 0, 0] = standing**2 * (_RATE * step / (options.contact * step) ** 2)[:, None]
     equations.steps(weight * np.eye(3))
+
+
+def _floor(equations: NormalEquations, evidence: Evidence, x: np.ndarray, options: Options) -> None:
+    """Feet that stand are on a known floor, and no foot is below it."""
+    if not evidence.has_floor:
+        return
+    standing = np.zeros((len(x), len(_FEET))) if evidence.contacts is None else evidence.contacts
+    held = np.maximum(standing, x[:, _FEET, 2] < 0)
+    height = np.zeros((len(x), len(_FEET), 3, 3))
+    height[..., 2, 2] = _share(evidence.times)[:, None] * held**2 / options.floor**2
+    equations.points(_FEET, height)
 
 
 def _share(times: np.ndarray) -> np.ndarray:
