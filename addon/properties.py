@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
 import bpy
 from bpy.props import (
     BoolProperty,
@@ -53,11 +57,35 @@ def _strip_names(settings: SceneSettings, _context: bpy.types.Context, text: str
     return [name for name in names if text.lower() in name.lower()]
 
 
+_quiet = [0]
+
+
+@contextlib.contextmanager
+def untouched() -> Iterator[None]:
+    """Names set in here were not typed by the user: nothing is renamed because of them."""
+    _quiet[0] += 1
+    try:
+        yield
+    finally:
+        _quiet[0] -= 1
+
+
+def _take_renamed(item: TakeItem, _context: bpy.types.Context) -> None:
+    if not _quiet[0] and item.collection is not None and item.collection.library is None:
+        item.collection.name = f"Take {item.name}"
+
+
+def _person_renamed(person: PersonItem, _context: bpy.types.Context) -> None:
+    if not _quiet[0] and person.rig is not None and person.rig.library is None:
+        person.rig.name = person.name
+
+
 class PersonItem(bpy.types.PropertyGroup):
     """One person of a take."""
 
     person_id: IntProperty(name="Number", description="The person's number in the take")
-    name: StringProperty(name="Name", description="The person's name")
+    # No longer than what rigging.people takes.
+    name: StringProperty(name="Name", description="The person's name", maxlen=40, update=_person_renamed)
     rig: PointerProperty(name="Armature", type=bpy.types.Object)
     confidence: FloatProperty(name="Confidence", description="How sure the capture is of this person", min=0, max=1)
 
@@ -65,12 +93,14 @@ class PersonItem(bpy.types.PropertyGroup):
 class TakeItem(bpy.types.PropertyGroup):
     """One take of a scene and what shows it there."""
 
-    name: StringProperty(name="Name", description="The take's name")
+    name: StringProperty(name="Name", description="The take's name", maxlen=50, update=_take_renamed)
     filepath: StringProperty(name="File", description="The take's file", subtype="FILE_PATH")
     collection: PointerProperty(name="Collection", type=bpy.types.Collection)
     fps: FloatProperty(name="Frame Rate", description="Frames per second of the footage")
     frames: IntProperty(name="Frames", description="Number of captured frames")
     footage: StringProperty(name="Footage", description="What was captured", subtype="FILE_PATH")
+    clip: StringProperty(name="Clip", description="The movie clip that was captured, if it was one")
+    lifter: StringProperty(name="Lifter", description="What turned the picture's points into 3D")
     people: CollectionProperty(type=PersonItem)
     active_person: IntProperty(name="Person", description="The person that is shown and edited")
     warnings: StringProperty(name="Warnings", description="What the capture could not be sure of")
@@ -91,9 +121,8 @@ class SceneSettings(bpy.types.PropertyGroup):
     )
     end: FloatProperty(
         name="End",
-        description="Where the capture ends, in seconds from the start of the footage",
+        description="Where the capture ends, in seconds from the start of the footage; 0: at its end",
         min=0,
-        default=10,
         step=10,
     )
     limit_people: BoolProperty(
@@ -120,6 +149,9 @@ class SceneSettings(bpy.types.PropertyGroup):
         description="The camera that took the footage: solved or animated",
         type=bpy.types.Object,
         poll=_is_camera,
+    )
+    camera_path: StringProperty(
+        name="Camera File", description="A known camera from a .camera.npz file", subtype="FILE_PATH"
     )
     height: FloatProperty(
         name="Height",
@@ -156,14 +188,14 @@ class SceneSettings(bpy.types.PropertyGroup):
 CLASSES = (PersonItem, TakeItem, SceneSettings)
 
 
-def active_take(scene: bpy.types.Scene) -> TakeItem | None:
-    """The take that is chosen in the scene's list."""
+def active_take(scene: bpy.types.Scene) -> Any:
+    """The TakeItem that is chosen in the scene's list, or None."""
     settings = scene.video_mocap
     return settings.takes[settings.active_take] if 0 <= settings.active_take < len(settings.takes) else None
 
 
-def active_person(take: TakeItem) -> PersonItem | None:
-    """The person that is chosen in the take's list."""
+def active_person(take: TakeItem) -> Any:
+    """The PersonItem that is chosen in the take's list, or None."""
     return take.people[take.active_person] if 0 <= take.active_person < len(take.people) else None
 
 

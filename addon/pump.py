@@ -21,6 +21,8 @@ import bpy
 BUDGET = 0.02
 #: Seconds between ticks while generators run, and while there is only something to wait for.
 WORKING, WAITING = 0.01, 0.1
+#: What a generator yields that can do nothing but wait for a thread or for the user.
+WAIT = object()
 
 Work = Iterator[Any] | Generator[Any, Any, Any]
 #: Called every tick; True while it waits for something.
@@ -39,6 +41,8 @@ class Task:
 
 _tasks: list[Task] = []
 _sources: list[Source] = []
+#: Whether operators run to their end before they return: without timers nobody else would go on with the work.
+synchronous = bpy.app.background
 
 
 def run(
@@ -76,10 +80,11 @@ def step(budget: float = BUDGET) -> bool:
     """One tick: sources, then generators in turn for `budget` seconds. True while there is something left to do."""
     ends = time.monotonic() + budget
     waiting = [bool(_guarded(source)) for source in list(_sources)]
-    while _tasks and time.monotonic() < ends:
-        _advance(_tasks[0])
-        if _tasks:
-            _tasks.append(_tasks.pop(0))
+    idle = 0
+    while idle < len(_tasks) and time.monotonic() < ends:
+        task = _tasks[0]
+        _tasks.append(_tasks.pop(0))
+        idle = idle + 1 if _advance(task) is WAIT else 0
     return bool(_tasks) or any(waiting)
 
 
@@ -89,8 +94,9 @@ def until(finished: Callable[[], bool], seconds: float) -> bool:
     while not finished():
         if time.monotonic() > ends:
             return False
-        if not step() or not _tasks:
-            time.sleep(WORKING)
+        step()
+        if not finished():
+            time.sleep(0.002)
     return True
 
 
@@ -120,7 +126,8 @@ def _tick() -> float | None:
     return WORKING if _tasks else WAITING
 
 
-def _advance(task: Task) -> None:
+def _advance(task: Task) -> Any:
+    """One piece of a task; what it yielded."""
     try:
         value = next(task.generator)
     except StopIteration as end:
@@ -136,6 +143,8 @@ def _advance(task: Task) -> None:
     else:
         if isinstance(value, int | float):
             task.progress = float(value)
+        return value
+    return None
 
 
 def _finish(task: Task) -> None:

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The bpy package carries no types.
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
+"""How operators end: at once where there is a window, with the work done where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import bpy
+
+from .. import pump, session
+from ..chores import Chore, sentence
+
+#: Seconds that an operator in background mode waits for a change to the file.
+_LONG = 3600.0
+
+
+def finish(
+    operator: bpy.types.Operator, over: Callable[[], bool], seconds: float, well: Callable[[], bool] = lambda: True
+) -> set[str]:
+    """What an operator returns that started something. Without timers it waits until `over`; `well`: it worked."""
+    if not pump.synchronous:
+        return {"FINISHED"}
+    if not pump.until(over, seconds):
+        operator.report({"ERROR"}, "The capture engine did not answer in time")
+        return {"CANCELLED"}
+    problem = session.get().problem
+    if not well() or problem:
+        operator.report({"ERROR"}, problem or "It did not come to its end")
+        return {"CANCELLED"}
+    return {"FINISHED"}
+
+
+def follow(operator: bpy.types.Operator, chore: Chore) -> set[str]:
+    """The same for a change to the file."""
+    return finish(operator, lambda: chore.ended, _LONG, lambda: chore.problem is None)
+
+
+def report(operator: bpy.types.Operator, error: Exception) -> set[str]:
+    """Tell in one sentence why an operator does nothing."""
+    text = str(error) if isinstance(error, session.NotReadyError) else sentence(error)
+    operator.report({"ERROR"}, text)
+    return {"CANCELLED"}

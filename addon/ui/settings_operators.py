@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The bpy package carries no types.
+# pyright: reportInvalidTypeForm=false, reportAttributeAccessIssue=false, reportMissingImports=false
+"""The choices for a capture to and from a TOML file, the one that `video-mocap capture --settings` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy.props import StringProperty
+
+from .. import session
+from ..capture import request, settings_file
+from ..chores import Chore
+from ..rights import refusal
+from .running import follow, report
+
+
+class _SettingsFile:
+    """Asks for a .toml file."""
+
+    filepath: StringProperty(name="File", description="A .toml file", subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filter_glob: StringProperty(default="*.toml", options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Ask for the file."""
+        self.filepath = self.filepath or "capture.toml"
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+
+class VIDEO_MOCAP_OT_save_settings(_SettingsFile, bpy.types.Operator):  # noqa: N801, Blender's convention
+    """Write the choices for a capture to a file that the command line takes too"""
+
+    bl_idname = "video_mocap.save_settings"
+    bl_label = "Save..."
+
+    # Blender's own question whether the file may be replaced.
+    check_existing: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """The choices make sense."""
+        problem = request.problem(context.scene.video_mocap)
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Write it."""
+        path = Path(bpy.path.abspath(self.filepath)).with_suffix(".toml")
+        options, scene = request.options(context.scene.video_mocap), context.scene.name
+
+        def build(_nothing: None) -> Generator[Any, Any, None]:
+            camera = yield from request.known_camera(bpy.data.scenes[scene], None, path)
+            settings_file.write_settings(path, options | ({"camera": str(camera)} if camera is not None else {}))
+
+        def finished(problem: str | None) -> None:
+            state = session.get()
+            state.problem, state.note = problem, None if problem else f"Wrote {path}"
+
+        chore = Chore("Saving the settings", "", lambda: None, build, finished=finished)
+        session.do(chore)
+        return follow(self, chore)
+
+
+class VIDEO_MOCAP_OT_load_settings(_SettingsFile, bpy.types.Operator):  # noqa: N801
+    """Read the choices for a capture from a file"""
+
+    bl_idname = "video_mocap.load_settings"
+    bl_label = "Load..."
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """The scene can be changed."""
+        problem = refusal(context.scene)
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Read it; nothing changes unless all of it is good."""
+        try:
+            chosen = settings_file.read_settings(Path(bpy.path.abspath(self.filepath)))
+        except settings_file.SettingsError as error:
+            return report(self, error)
+        request.apply_options(context.scene.video_mocap, chosen)
+        return {"FINISHED"}
+
+
+CLASSES = (VIDEO_MOCAP_OT_save_settings, VIDEO_MOCAP_OT_load_settings)

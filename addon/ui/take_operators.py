@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The bpy package carries no types.
+# pyright: reportInvalidTypeForm=false, reportAttributeAccessIssue=false, reportMissingImports=false
+"""Operators on the takes of a scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty
+
+from ...rigging.blender.parts import remove_take
+from .. import readiness, session
+from ..capture import arrival, matching, request, start
+from ..capture.collect import Entry
+from ..capture.origin import Origin
+from ..chores import sentence
+from ..properties import active_take
+from ..rights import is_in_scene, take_refusal
+from .running import finish, follow, report
+
+_LONG = 24 * 3600.0
+
+
+def origin_of_item(item, path: Path) -> Origin:
+    """Where a take of the list is wanted when it is made anew with its file at `path`."""
+    origin = Origin(
+        item.name,
+        path,
+        footage=str(request.absolute(item.footage)) if item.footage else "",
+        clip=item.clip,
+        names={person.person_id: person.name for person in item.people},
+    )
+    if item.collection is not None:
+        origin.start_frame = int(item.collection.get("video_mocap_start_frame", 1))
+    origin.take_scene(item.id_data)
+    return origin
+
+
+class VIDEO_MOCAP_OT_delete_take(bpy.types.Operator):  # noqa: N801, Blender's convention
+    """Remove this take from the scene, with its objects"""
+
+    bl_idname = "video_mocap.delete_take"
+    bl_label = "Delete Take"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    delete_file: BoolProperty(
+        name="Delete the file too",
+        description="Delete the take's file from disk; this cannot be undone",
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There is a take that may be removed."""
+        problem = take_refusal(context.scene, shown=False)
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Ask first."""
+        return context.window_manager.invoke_props_dialog(self)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Remove objects, entry, and the file if that was ticked."""
+        settings = context.scene.video_mocap
+        item = active_take(context.scene)
+        path = request.absolute(item.filepath) if item.filepath else None
+        try:
+            if item.collection is not None:
+                remove_take(item.collection)
+            if self.delete_file and path is not None:
+                path.unlink(missing_ok=True)
+        except (ValueError, OSError) as error:
+            return report(self, error)
+        settings.takes.remove(settings.active_take)
+        settings.active_take = max(0, min(settings.active_take, len(settings.takes) - 1))
+        return {"FINISHED"}
+
+
+class _Again:
+    """Make a new take from the keypoints of this one."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There is a take, and an engine."""
+        problem = take_refusal(context.scene, shown=False) or readiness.problem()
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
+
+    def again(self, context: bpy.types.Context, keep_lifter: bool) -> set[str]:
+        """Ask the engine; in background mode wait for it."""
+        try:
+            tag = start.again(context.scene, active_take(context.scene), keep_lifter)
+        except (session.NotReadyError, ValueError, OSError) as error:
+            return report(self, error)
+        state = session.get()
+        return finish(self, lambda: state.is_over(tag), _LONG, lambda: tag not in state.origins)
+
+
+class VIDEO_MOCAP_OT_lift_again(_Again, bpy.types.Operator):  # noqa: N801
+    """Make a new take of the same keypoints with the lens, the lifter and the smoothing chosen above"""
+
+    bl_idname = "video_mocap.lift_again"
+    bl_label = "Lift Again"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Start it."""
+        return self.again(context, keep_lifter=False)
+
+
+class VIDEO_MOCAP_OT_refine_again(_Again, bpy.types.Operator):  # noqa: N801
+    """Make a new take of the same keypoints and lifter with the smoothing and the height chosen above"""
+
+    bl_idname = "video_mocap.refine_again"
+    bl_label = "Refine Again"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Start it."""
+        return self.again(context, keep_lifter=True)
+
+
+class VIDEO_MOCAP_OT_add_take(bpy.types.Operator):  # noqa: N801
+    """Bring a take whose objects were deleted back into this scene"""
+
+    bl_idname = "video_mocap.add_take"
+    bl_label = "Add to Scene"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """The active take shows nothing in this scene."""
+        problem = take_refusal(context.scene, shown=False)
+        if not problem and is_in_scene(active_take(context.scene), context.scene):
+            problem = "This take is in the scene"
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Build it anew, in its old place in the list."""
+        item = active_take(context.scene)
+        origin = origin_of_item(item, request.absolute(item.filepath))
+        return follow(self, arrival.bring_back(origin, Entry.of(item)))
+
+
+class VIDEO_MOCAP_OT_match_scene(bpy.types.Operator):  # noqa: N801
+    """Give the scene the footage's frame rate, size and range, and look through its camera"""
+
+    bl_idname = "video_mocap.match_scene"
+    bl_label = "Match Scene"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There is a take with objects."""
+        problem = take_refusal(context.scene)
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Do it; keys of all takes move to stay in step."""
+        try:
+            return follow(self, matching.match(context.scene, active_take(context.scene)))
+        except ValueError as error:
+            self.report({"ERROR"}, sentence(error))
+            return {"CANCELLED"}
+
+
+CLASSES = (
+    VIDEO_MOCAP_OT_delete_take,
+    VIDEO_MOCAP_OT_lift_again,
+    VIDEO_MOCAP_OT_refine_again,
+    VIDEO_MOCAP_OT_add_take,
+    VIDEO_MOCAP_OT_match_scene,
+)
