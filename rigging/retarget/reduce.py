@@ -79,7 +79,7 @@ def reduce_curve(curve: Curve, frames: np.ndarray, tolerance: float, levers: np.
 def _with_fewer(keys: Keys, frames: np.ndarray, tolerance: float, error: _Error) -> Keys:
     """The same without the keys that turn out not to be needed: every third is taken out, and put back where the motion
     would get too far away; then the next third, until nothing more can go."""
-    idle, phase = 0, 0
+    idle, phase, fewer = 0, 0, keys
     while idle < 3 and len(keys.rows) > 2:
         tried = np.arange(1 + phase % 3, len(keys.rows) - 1, 3)
         phase += 1
