@@ -11,13 +11,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from video_mocap.backend.pipeline import write_take
+from video_mocap.rigging.take import read_take
+
 FINAL = ("done", "failed", "cancelled")
 SAMPLE = Path(__file__).resolve().parents[1] / "sample" / "sample.mp4"
-#: With 2D and 3D in it: lifting and refining it takes a second, nothing is detected.
+#: With 2D and 3D in it: nothing has to be detected.
 SAMPLE_TAKE = SAMPLE.with_name("sample_truth.take.npz")
+
+
+def short_take(folder: Path, frames: int = 20) -> Path:
+    """The first frames of `SAMPLE_TAKE` in a folder: what is quickest to capture."""
+    take = read_take(SAMPLE_TAKE)
+    cut = {name: getattr(take, name)[:, :frames] for name in ("joints", "joints_confidence", "keypoints", "contacts")}
+    path = folder / "short.take.npz"
+    write_take(path, replace(take, times=take.times[:frames], **cut))
+    return path
 
 
 def serve_command(*arguments: str) -> list[str]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import shutil
 import socket
 import struct
 import sys
@@ -19,7 +18,7 @@ import pytest
 from video_mocap.rigging.take import read_take
 
 sys.path.insert(0, str(Path(__file__).parent))
-from service_process import SAMPLE, SAMPLE_TAKE, ServiceProcess, serving, until
+from service_process import SAMPLE, ServiceProcess, serving, short_take, until
 
 DESCRIPTION = Path(__file__).resolve().parents[1] / "docs" / "openapi.json"
 ROUTES = [
@@ -33,6 +32,11 @@ ROUTES = [
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     with serving(tmp_path_factory.mktemp("service") / "data") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return short_take(tmp_path_factory.mktemp("take"))
 
 
 @pytest.fixture(autouse=True)
@@ -204,8 +208,10 @@ def test_from_submit_to_result(service: ServiceProcess, tmp_path: Path) -> None:
     assert "detection" in done["reused"]
 
 
-def test_a_take_is_refined_again_and_a_failure_is_a_sentence(service: ServiceProcess, tmp_path: Path) -> None:
-    done = service.wait(service.submit(SAMPLE_TAKE)["id"])
+def test_a_take_is_refined_again_and_a_failure_is_a_sentence(
+    service: ServiceProcess, take: Path, tmp_path: Path
+) -> None:
+    done = service.wait(service.submit(take)["id"])
     assert (done["state"], done["message"]) == ("done", None)
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video" * 100)
@@ -215,15 +221,14 @@ def test_a_take_is_refined_again_and_a_failure_is_a_sentence(service: ServicePro
     assert "Traceback" not in failed["message"]
     assert code(service.ask("GET", f"/v1/jobs/{failed['id']}/result")) == (409, "conflict")
     assert code(service.ask("POST", f"/v1/jobs/{done['id']}/resume")) == (409, "conflict")
-    shutil.copyfile(SAMPLE_TAKE, tmp_path / "broken.take.npz")
     assert service.ask("POST", f"/v1/jobs/{failed['id']}/resume")[1]["state"] in ("queued", "running")
     assert service.wait(failed["id"])["state"] == "failed"
 
 
-def test_a_queue_keeps_its_order_and_lets_go(service: ServiceProcess) -> None:
+def test_a_queue_keeps_its_order_and_lets_go(service: ServiceProcess, take: Path) -> None:
     service.warm()
     running = service.submit()
-    waiting = [service.submit(SAMPLE_TAKE) for _ in range(3)]
+    waiting = [service.submit(take) for _ in range(3)]
     service.wait(running["id"], "running")
     assert [service.job(job["id"])["position"] for job in waiting] == [1, 2, 3]
     assert service.ask("GET", "/v1/status")[1]["jobs"] == {"queued": 3, "running": 1}
@@ -254,8 +259,8 @@ def test_a_running_job_that_is_deleted_is_gone_from_the_disk(service: ServicePro
     until(lambda: not (service.data / "jobs" / job["id"]).exists())
 
 
-def test_two_clients_follow_the_same_job(service: ServiceProcess) -> None:
-    job = service.submit(SAMPLE_TAKE)
+def test_two_clients_follow_the_same_job(service: ServiceProcess, take: Path) -> None:
+    job = service.submit(take)
     ends = []
     threads = [
         threading.Thread(target=lambda: ends.append(list(service.events(job["id"]))[-1]["state"])) for _ in range(2)

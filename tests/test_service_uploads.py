@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from service_process import SAMPLE_TAKE, ServiceProcess, serving, until
+from service_process import SAMPLE_TAKE, ServiceProcess, serving, short_take, until
 
 CONTENT = SAMPLE_TAKE.read_bytes()
 
@@ -54,18 +54,19 @@ def cut_off(service: ServiceProcess, upload: dict[str, Any], piece: bytes, promi
     return client
 
 
-def test_an_upload_that_is_cut_off_goes_on_and_becomes_a_job(service: ServiceProcess) -> None:
-    upload = begin(service, ("../../My Take.take.npz", len(CONTENT)))
-    assert send(service, upload, CONTENT[:1000], 0) == (200, {"received": 1000})
-    cut_off(service, upload, CONTENT[1000:1500], len(CONTENT) - 1000, 1000).close()
+def test_an_upload_that_is_cut_off_goes_on_and_becomes_a_job(service: ServiceProcess, tmp_path: Path) -> None:
+    content = short_take(tmp_path).read_bytes()
+    upload = begin(service, ("../../My Take.take.npz", len(content)))
+    assert send(service, upload, content[:1000], 0) == (200, {"received": 1000})
+    cut_off(service, upload, content[1000:1500], len(content) - 1000, 1000).close()
     until(lambda: received(service, upload) != [1000])
     there = received(service, upload)[0]
     assert there == 1500
-    status, wrong = send(service, upload, CONTENT[1000:], 1000)
+    status, wrong = send(service, upload, content[1000:], 1000)
     assert (status, wrong["error"]["code"], wrong["received"]) == (409, "conflict", there)
     asked = {"footage": {"upload": upload["id"]}, "label": "x"}
     assert code(service.ask("POST", "/v1/jobs", asked)) == (409, "conflict"), "not complete yet"
-    assert send(service, upload, CONTENT[there:], there) == (200, {"received": len(CONTENT)})
+    assert send(service, upload, content[there:], there) == (200, {"received": len(content)})
 
     status, job = service.ask("POST", "/v1/jobs", asked)
     assert (status, job["footage"]) == (201, {"name": "My Take.take.npz"})

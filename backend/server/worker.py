@@ -156,6 +156,8 @@ def _capture(request: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
 
     file = Path(request["take"])
     if file.exists():  # finished, and the service was killed before it heard of it
+        for stage in ("detection", "lifting", "refinement"):
+            reporter.progress.report(Step(stage, 1, 1, "steps", reused=True))
         return _outcome(read_take(file))
     reporter.progress.report(Step("footage", 0, 1, "steps"))
     take = _run(request, reporter.progress)
