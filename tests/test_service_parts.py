@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import stat
@@ -19,6 +20,7 @@ from video_mocap.backend.server.choices import qualities
 from video_mocap.backend.server.estimate import Costs, Estimate
 from video_mocap.backend.server.failures import ApiError
 from video_mocap.backend.server.folder import DataFolder
+from video_mocap.backend.server.guard import LOCAL_NAMES, Guard
 from video_mocap.backend.server.leases import Leases
 from video_mocap.backend.server.limits import Limits
 from video_mocap.backend.server.models import Job, Options
@@ -292,6 +294,71 @@ def test_a_token_that_no_header_can_carry_is_refused(
 )
 def test_which_addresses_are_this_machine_s(host: str, local: bool) -> None:
     assert is_loopback(host) == local
+
+
+# The guard's clock.
+
+
+def through_guard(application, receive=None, send=None) -> list[str]:
+    """What became of a POST with a valid token: types of what was sent, or "aborted"."""
+    seen: list[str] = []
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/jobs",
+        "headers": [(b"host", b"localhost"), (b"authorization", b"Bearer t")],
+        "state": {"abort": lambda: seen.append("aborted")},
+    }
+
+    async def whole() -> dict:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def take(message: dict) -> None:
+        seen.append(message["type"])
+
+    guard = Guard(application, "t", LOCAL_NAMES, Limits(send_seconds=0.05, body_seconds=0.05))
+    asyncio.run(asyncio.wait_for(guard(scope, receive or whole, send or take), 5))  # type: ignore[arg-type]
+    return seen
+
+
+async def answering(_: dict, receive, send) -> None:
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"x"})
+
+
+async def never(*_: object) -> dict:
+    await asyncio.Event().wait()
+    return {}
+
+
+def test_the_guard_lets_through() -> None:
+    assert through_guard(answering) == ["http.response.start", "http.response.body"]
+
+
+def test_a_client_that_never_takes_its_answer_is_cut_off() -> None:
+    assert through_guard(answering, send=never) == ["aborted"]
+
+
+def test_a_client_that_never_ends_its_body_is_cut_off() -> None:
+    async def drops() -> dict:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    assert through_guard(answering, receive=never) == ["aborted"]
+    assert through_guard(answering, receive=drops) == ["aborted"]
+
+
+def test_what_breaks_in_a_route_is_a_sentence_or_the_end() -> None:
+    async def breaks(_: dict, receive, send) -> None:  # noqa: ARG001
+        raise RuntimeError("secret detail")
+
+    async def breaks_late(scope: dict, receive, send) -> None:
+        await answering(scope, receive, send)
+        raise RuntimeError
+
+    assert through_guard(breaks) == ["http.response.start", "http.response.body"]
+    assert through_guard(breaks_late)[-1] == "aborted"
 
 
 # Names of uploads.

@@ -78,7 +78,7 @@ class Guard:
         except Exception as error:
             problem = from_exception(error)
             if problem.code == "internal":
-                log.error("%s %s: %s: %s", scope["method"], scope["path"], type(error).__name__, error, exc_info=error)
+                log.error("%s %s: %s: %s", scope["method"], scope["path"], type(error).__name__, error)
             if exchange.started:
                 scope["state"]["abort"]()
             else:

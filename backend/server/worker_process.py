@@ -67,10 +67,11 @@ class WorkerProcess:
                 await asyncio.wait_for(self._reader, 1.5)
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        with contextlib.suppress(ValueError, OSError):
-            while line := await process.stdout.readline():
+        try:
+            while process.stdout is not None and (line := await process.stdout.readline()):
                 self._on_message(json.loads(line))
+        except Exception as error:  # a worker that cannot be understood is of no use: it is ended and replaced
+            log.warning("the worker is not understood: %s: %s", type(error).__name__, error)
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         status = await process.wait()
