@@ -35,6 +35,8 @@ class Proxy:
         self.cuts = 0
         self.stall = threading.Event()
         self.sent_up = 0
+        #: How each line to the service began.
+        self.requests: list[bytes] = []
         #: Cuts the line as soon as the service answers to a request that begins like this.
         self.eat_answer: bytes | None = None
         self._target = port
@@ -96,13 +98,17 @@ class Proxy:
                 if self.stall.is_set():
                     continue
                 count += len(data)
+                if upwards and count == len(data):
+                    self.requests.append(data.split(b" HTTP/")[0])
                 if upwards and self.eat_answer is not None and data.startswith(self.eat_answer):
                     self.eat_answer = None
                     eaten.set()
                 limit = self.cut_up if upwards else self.cut_down
                 if upwards:
                     self.sent_up += len(data)
-                if (limit is not None and (self.sent_up if upwards else count) > limit) or (not upwards and eaten.is_set()):
+                if (limit is not None and (self.sent_up if upwards else count) > limit) or (
+                    not upwards and eaten.is_set()
+                ):
                     if upwards:
                         self.cut_up = None
                     elif not eaten.is_set():
@@ -153,18 +159,22 @@ class Listener:
         self.engine = engine
         self.heard: list[Message] = []
 
-    def wait(self, kind: type, seconds: float = 60.0, **what: Any) -> Any:
+    def wait(self, message_kind: type, /, seconds: float = 60.0, **what: Any) -> Any:
         """The next message of that kind whose attributes are those. Fails when it does not come, or Failed comes."""
         deadline = time.monotonic() + seconds
         while True:
             try:
                 message = self.engine.messages.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                raise AssertionError(f"no {kind.__name__} with {what} came; these did: {self.heard[-12:]}") from None
+                raise AssertionError(
+                    f"no {message_kind.__name__} with {what} came; these did: {self.heard[-12:]}"
+                ) from None
             self.heard.append(message)
-            if isinstance(message, kind) and all(getattr(message, name) == value for name, value in what.items()):
+            if isinstance(message, message_kind) and all(
+                getattr(message, name) == value for name, value in what.items()
+            ):
                 return message
-            assert kind is Failed or not isinstance(message, Failed), message
+            assert message_kind is Failed or not isinstance(message, Failed), message
 
     def drain(self) -> list[Message]:
         """Everything so far."""

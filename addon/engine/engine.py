@@ -143,23 +143,32 @@ class Engine:
 
         def perform() -> None:
             try:
-                client, epoch = self._link.wait(0, lambda: False, PATIENCE)
-                try:
-                    action(client)
-                except EngineError as error:
-                    if error.passing:
-                        self._link.suspect(epoch)
-                    raise
+                self._try_twice(action)
             except EngineError as error:
                 if job_id is not None and error.code == "not_found":
                     self._watch.gone(job_id)
-                elif error.code != "closed" and (job_id is not None or error is not self._link.failure):
+                elif error.code != "closed" and (job_id is not None or not self._is_told(error)):
                     self.messages.put(Failed(error.message, job_id))
 
         if not self._link.closing.is_set():
             if not self._started:
                 self.connect()
             self._commands.put(perform)
+
+    def _try_twice(self, action: Callable[[Client], None]) -> None:
+        """Do something over the connection, and once more over the next one. Raises EngineError."""
+        client, epoch = self._link.wait(0, _never, PATIENCE)
+        try:
+            action(client)
+        except EngineError as error:
+            if not error.passing and error.code != "closed":
+                raise
+            self._link.suspect(epoch)
+            action(self._link.wait(epoch, _never, PATIENCE)[0])
+
+    def _is_told(self, error: EngineError) -> bool:
+        """Whether Disconnected says the same, or the next connection makes it good."""
+        return error.passing or error is self._link.failure
 
     def _run_commands(self) -> None:
         while (command := self._commands.get()) is not None:
@@ -199,3 +208,7 @@ class Engine:
 
             with suppress(EngineError):
                 Client(address, seconds).release(self._id)
+
+
+def _never() -> bool:
+    return False
