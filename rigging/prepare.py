@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,11 @@ class Animation:
 
     frames: np.ndarray
     channels: tuple[Channel, ...]
+
+    def scaled(self, path: str, factor: float) -> Animation:
+        """The same with the values of one channel multiplied."""
+        channels = [replace(one, values=one.values * factor) if one.path == path else one for one in self.channels]
+        return replace(self, channels=tuple(channels))
 
 
 @dataclass(frozen=True)

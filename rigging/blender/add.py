@@ -43,6 +43,7 @@ from .parts import (
     take_objects,
 )
 from .rate import scene_rate, update_view_layer
+from .units import metres_per_unit
 
 #: Seconds after which a piece ends.
 _PIECE = 0.008
@@ -139,6 +140,8 @@ class _Build:
         collection[START] = prepared.start_frame
         animations = [person.animation for person in prepared.people]
         animations += [prepared.camera] if prepared.camera else []
+        # Units of the scene in a metre: what is 1.75 m tall is so by the scene's own ruler.
+        self._size = 1 / metres_per_unit(scene.get())
         self._curves = sum(channel.values.shape[1] for one in animations for channel in one.channels)
         self._written = 0
 
@@ -161,6 +164,7 @@ class _Build:
 
     def _person(self, person: PreparedPerson) -> Iterator[float]:
         rig = build_armature(person.skeleton, person.name, None)
+        rig.scale = [self._size] * 3
         rig[PERSON] = person.person
         rig["video_mocap_seen"] = person.seen
         self._add(f"rig {person.person}", rig)
@@ -176,12 +180,16 @@ class _Build:
 
     def _camera(self) -> Iterator[float]:
         camera = build_camera(self._prepared.take, "Footage camera", None)
+        camera.location *= self._size
+        camera.data.clip_start, camera.data.clip_end = 0.01 * self._size, 1000 * self._size
+        camera.data.display_size *= self._size
         self._add("camera", camera)
         self._add("camera data", camera.data)
         block = Block("objects", camera)
         yield self._progress()
         if self._prepared.camera:
-            yield from self._animate(block, self._prepared.camera, f"{self._name} camera", "camera action")
+            moves = self._prepared.camera.scaled("location", self._size)
+            yield from self._animate(block, moves, f"{self._name} camera", "camera action")
         if self._footage is None:
             return
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import bpy
 import numpy as np
@@ -144,7 +145,8 @@ def _material(name: str, colour: tuple[float, float, float, float]) -> bpy.types
     material.diffuse_color = (*colour[:3], _VIEWPORT_ALPHA)
     if material.node_tree is None:  # always there from Blender 5 on
         material.use_nodes = True
-    shader = material.node_tree.nodes.get("Principled BSDF")
+    tree: Any = material.node_tree
+    shader = tree.nodes.get("Principled BSDF")
     if shader is not None:
         shader.inputs["Base Color"].default_value = colour
         shader.inputs["Roughness"].default_value = 0.8

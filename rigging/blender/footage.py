@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import bpy
@@ -15,14 +16,18 @@ from ..timing import same_rate
 
 #: Rates beyond these times the take's are no frame rate but a guess gone wrong (1000 or 90000 of some containers).
 _SLOWEST, _FASTEST = 0.5, 4.0
+_IMAGES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
+_NUMBER = re.compile(r"(\d+)")
 
 
 def load_footage(path: Path, fps: float) -> bpy.types.MovieClip:
     """The footage as a movie clip whose first frame is frame 1 of the scene.
 
-    path: a video, or the first of a sequence of numbered images. fps: the take's nominal rate. Raises ValueError, in
-    one sentence, if Blender cannot show it or plays it at a rate that is none; nothing is left of it then.
+    path: a video, the first of a sequence of numbered images, or a folder of them. fps: the take's nominal rate.
+    Raises ValueError, in one sentence, if Blender cannot show it or plays it at a rate that is none; nothing is left of
+    it then.
     """
+    path = _first_image(path) if path.is_dir() else path
     try:
         clip = bpy.data.movieclips.load(str(path))
     except RuntimeError as error:
@@ -37,6 +42,14 @@ def load_footage(path: Path, fps: float) -> bpy.types.MovieClip:
         raise ValueError(f"Blender would play {path} at {rate:g} frames/s instead of {fps:g}")
     clip.frame_start = 1
     return clip
+
+
+def _first_image(folder: Path) -> Path:
+    """The image of a folder with which its sequence begins."""
+    images = [file for file in folder.iterdir() if file.suffix.lower() in _IMAGES and not file.name.startswith(".")]
+    if not images:
+        raise ValueError(f"Blender cannot show {folder}: it holds no images")
+    return min(images, key=lambda file: [int(part) if part.isdigit() else part for part in _NUMBER.split(file.name)])
 
 
 def play_rate(clip: bpy.types.MovieClip, fps: float) -> float:

@@ -21,10 +21,12 @@ import bpy
 from .body import MATERIAL
 
 TAKE, FILE, RATE, TAKE_RATE, START, PARTS = (
-    f"video_mocap_{name}" for name in ("take", "file", "rate", "take_rate", "start", "parts")
+    f"video_mocap_{name}" for name in ("take", "file", "rate", "take_rate", "start_frame", "parts")
 )
 #: On a rig: the person's id.
 PERSON = "video_mocap_person"
+
+_EDITORS = (bpy.types.Screen, bpy.types.WindowManager, bpy.types.WorkSpace)
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,10 @@ def remove_take(collection: bpy.types.Collection) -> None:
     rest = [block for block in found.values() if not isinstance(block, bpy.types.Object)]
     bpy.data.batch_remove(objects)
     bpy.data.collections.remove(collection)
-    # Actions before what they animate is of no matter, meshes before their materials is.
-    bpy.data.batch_remove([block for block in rest if _is_orphan(block)])
+    # Cameras before the clips behind them, meshes before their materials.
+    for clips in (False, True):
+        kind = [block for block in rest if isinstance(block, bpy.types.MovieClip) == clips]
+        bpy.data.batch_remove([block for block in kind if _is_orphan(block)])
     bpy.data.batch_remove([block for block in materials if block.users == 0])
 
 
@@ -152,9 +156,8 @@ def _parents(collection: bpy.types.Collection) -> Iterator[bpy.types.Collection]
 
 def _is_orphan(block: bpy.types.ID) -> bool:
     """Whether nothing but an open editor uses a data-block."""
-    if block.users == 0:
-        return True
     if not isinstance(block, bpy.types.MovieClip):
-        return False
+        return block.users == 0
+    # A clip that was loaded by its path counts one user too many, which is nobody.
     users = bpy.data.user_map(subset=[block]).get(block, set())
-    return all(isinstance(user, bpy.types.Screen | bpy.types.WindowManager) for user in users)
+    return not block.use_fake_user and all(isinstance(user, _EDITORS) for user in users)

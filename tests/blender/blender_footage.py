@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Footage for the tests, written by Blender itself, and a generator run to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+
+def finish(pieces: Iterator[Any]) -> Any:
+    """Run a generator to its end; its value."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value
+
+
+def write_images(folder: Path, count: int, first: int = 1, size: tuple[int, int] = (64, 36)) -> Path:
+    """PNG images picture0001.png and so on, each of its own grey."""
+    folder.mkdir(parents=True, exist_ok=True)
+    image = bpy.data.images.new("picture", *size)
+    image.file_format = "PNG"
+    for number in range(count):
+        image.pixels.foreach_set(np.full(4 * size[0] * size[1], (number + 1) / (count + 1), np.float32))
+        image.filepath_raw = str(folder / f"picture{number + first:04d}.png")
+        image.save()
+    bpy.data.images.remove(image)
+    return folder
+
+
+def write_movie(folder: Path, count: int, fps: int, size: tuple[int, int] = (64, 36)) -> Path:
+    """An H.264 video of grey pictures, encoded by Blender from the sequencer of a scene that is removed again."""
+    images = write_images(folder / "images", count, size=size)
+    scene = bpy.data.scenes.new("encode")
+    editor = scene.sequence_editor_create()
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    strip = strips.new_image("pictures", str(images / "picture0001.png"), 1, 1)
+    for number in range(1, count):
+        strip.elements.append(f"picture{number + 1:04d}.png")
+    render = scene.render
+    render.resolution_x, render.resolution_y, render.fps = size[0], size[1], fps
+    if hasattr(render.image_settings, "media_type"):
+        render.image_settings.media_type = "VIDEO"
+    render.image_settings.file_format = "FFMPEG"
+    render.ffmpeg.format, render.ffmpeg.codec = "MPEG4", "H264"
+    scene.frame_start, scene.frame_end = 1, count
+    path = folder / "footage.mp4"
+    render.filepath, render.use_file_extension = str(path), False
+    bpy.ops.render.render(animation=True, scene=scene.name)
+    bpy.data.scenes.remove(scene)
+    return path
