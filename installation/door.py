@@ -116,7 +116,7 @@ def setup_extension(into: Path, offline: Path | None, python: str | None, state:
             environment.minors = wheels.check_offline(wheelhouse)
         if not environment.setup(EXTENSION_STEPS):
             say(f"{folder} is ready")
-    except BuildError as error:
+    except (BuildError, OSError) as error:
         if not environment.refused:
             environment.tell_failure(error)
         raise

@@ -36,16 +36,17 @@ def extension_tool(environment: Environment) -> str | None:
     return None
 
 
-def package(environment: Environment) -> list[Path]:
+def package(environment: Environment, destination: Path | None = None) -> list[Path]:
     """Make `dist/video_mocap-VERSION.zip` and `dist/index.json`, `index.html`, by Blender's own tool, checked.
 
-    The index lists this one version and names the zip by its place beside it. Returns the files, the zip first.
+    The index lists this one version and names the zip by its place beside it. destination: another folder than `dist`.
+    Returns the files, the zip first.
     Raises BuildError.
     """
     tool = extension_tool(environment)
     if tool is None:
         raise BuildError("packaging needs Blender's extension builder, which comes with bpy: set up with Python 3.11")
-    destination = environment.root / "dist"
+    destination = destination or environment.root / "dist"
     destination.mkdir(exist_ok=True)
 
     def call(what: str, *arguments: str) -> None:

@@ -155,7 +155,7 @@ class Meter:
 def explain(what: str, status: int, lines: Sequence[str], log: Path, offline: Path | None = None) -> str:
     """Why pip failed, in one sentence that says what to do."""
     text = "\n".join(lines)
-    errors = [line.strip()[len("ERROR: ") :] for line in lines if line.startswith("ERROR: ")]
+    errors = [line.strip()[len("ERROR: ") :] for line in lines if line.startswith(("ERROR: ", "error: "))]
     failed = f"{what} could not be installed:"
     lacking = re.search(r"(?:No matching distribution found for|that satisfies the requirement) ([^\s(]+)", text)
     if "No space left on device" in text or "Errno 28" in text or "Errno 122" in text:
@@ -179,5 +179,6 @@ def explain(what: str, status: int, lines: Sequence[str], log: Path, offline: Pa
         )
     if lacking:
         return f"{failed} the registry has no wheel of {lacking.group(1)} for this kind of machine (details: {log})"
-    reason = errors[-1] if errors else next((line.strip() for line in reversed(lines) if line.strip()), "no reason")
+    told = [line.strip() for line in lines if line.strip() and not line.startswith(("hint:", "note:", "[notice]"))]
+    reason = (errors or told or ["pip gave no reason"])[-1]
     return f"{failed} {reason} (details: {log})"

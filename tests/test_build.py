@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import os
 import re
@@ -116,27 +117,33 @@ def test_every_package_is_installed() -> None:
     assert wanted <= set(project["tool"]["setuptools"]["packages"])
 
 
-def test_package_holds_the_extension_and_nothing_else(tmp_path: Path) -> None:
-    tool = package.extension_tool(Environment(ROOT))
-    if tool is None:
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """What `build.py package` makes of this checkout."""
+    environment = Environment(ROOT)
+    if package.extension_tool(environment) is None:
         pytest.skip("bpy, whose extension builder is used, is not in the environment")
-    made = subprocess.run(
-        [sys.executable, tool, "build", "--source-dir", str(ROOT), "--output-dir", str(tmp_path)],
-        capture_output=True,
-        text=True,
-    )
-    assert made.returncode == 0, made.stdout + made.stderr
-    (archive,) = tmp_path.glob("*.zip")
-    names = zipfile.ZipFile(archive).namelist()
+    return package.package(environment, tmp_path_factory.mktemp("dist"))
+
+
+def test_package_holds_the_extension_and_nothing_else(packaged: list[Path]) -> None:
+    names = zipfile.ZipFile(packaged[0]).namelist()
     assert {"__init__.py", "blender_manifest.toml", "LICENSE", "addon/__init__.py", "rigging/take.py"} <= set(names)
-    assert {"backend/cli.py", "requirements/runtime.txt", "installation/door.py", "build.py", "pyproject.toml"} <= set(
-        names
-    )
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split("\n")
-    if tracked != [""]:
-        strays = {name.split("/")[0] for name in names if name in tracked} - package.PACKAGED
-        assert strays == set()
-    assert not [name for name in names if "__pycache__" in name]
+    assert {"backend/cli.py", "build.py", "pyproject.toml", "installation/door.py"} <= set(names)
+    assert {f"requirements/{name}.txt" for name in ("pip", "runtime", "detector", "networks")} <= set(names)
+    assert {name.split("/")[0] for name in names} <= package.PACKAGED
+    assert not [name for name in names if "__pycache__" in name or name.startswith("tests/")]
+
+
+def test_the_index_beside_the_zip_is_a_repository(packaged: list[Path]) -> None:
+    archive, index, page = packaged
+    manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text())
+    (entry,) = json.loads(index.read_text())["data"]
+    assert entry["archive_url"] == f"./{archive.name}"
+    assert entry["archive_hash"] == "sha256:" + hashlib.sha256(archive.read_bytes()).hexdigest()
+    assert (entry["id"], entry["version"]) == (manifest["id"], manifest["version"])
+    assert archive.name in page.read_text()
+    assert sorted(path.name for path in archive.parent.iterdir()) == sorted(path.name for path in packaged)
 
 
 EXACT = r'[A-Za-z0-9_.-]+==[0-9][^ ;]*(; python_version (<|>=|==) "3\.1[123]")?'

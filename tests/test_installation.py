@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -211,6 +212,14 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(checkout: Path, capsys)
     assert error.count("\n") == 1
 
 
+def test_an_environment_inside_the_extension_is_refused(capsys) -> None:
+    from video_mocap.installation.door import main
+
+    assert main(["setup", "--into", str(ROOT / "addon" / "environment")]) == 1
+    assert "update wipes" in capsys.readouterr().err
+    assert not (ROOT / "addon" / "environment").exists()
+
+
 def test_the_product_is_copied_out_of_a_read_only_folder(tmp_path: Path) -> None:
     source = tmp_path / "source"
     (source / "backend" / "__pycache__").mkdir(parents=True)
@@ -224,6 +233,28 @@ def test_the_product_is_copied_out_of_a_read_only_folder(tmp_path: Path) -> None
     assert [path.name for path in (tmp_path / "copy" / "backend").iterdir()] == ["cli.py"]
     (tmp_path / "copy" / "backend" / "more.py").write_text("it can be built in")
     shutil.rmtree(tmp_path / "copy")
+
+
+def test_the_product_is_installed_without_the_checkout(fresh: Path, tmp_path: Path) -> None:
+    """As `setup --into` does it; the packages that it needs come from the environment that runs the tests."""
+    environment = Environment(ROOT, tmp_path / "environment")
+    shutil.copytree(fresh, environment.folder, symlinks=True)
+    (site,) = environment.sites
+    shutil.rmtree(site / "setuptools", ignore_errors=True)  # an old one comes with Python 3.11
+    for metadata in site.glob("setuptools-*"):
+        shutil.rmtree(metadata)
+    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
+    product.install(environment)
+    code = "import video_mocap.backend.cli as c; print(c.__file__)"
+    command = [str(environment.python), "-P", "-c", code]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
+    assert Path(found) == site / "video_mocap" / "backend" / "cli.py"
+    (metadata,) = site.glob("video_mocap-*.dist-info")
+    assert (metadata / "RECORD").is_file()
+    command = [str(environment.python), "-P", "-m", "video_mocap.backend.cli", "--version"]
+    assert metadata.name[len("video_mocap-") : -len(".dist-info")] in subprocess.check_output(command, text=True)
+    assert Path(environment.script("video-mocap")).is_file()
+    assert not (ROOT / "build").exists()
 
 
 def test_no_python_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:

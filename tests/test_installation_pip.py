@@ -33,6 +33,7 @@ from video_mocap.installation.state import State
         (1, ["ERROR: [Errno 13] Permission denied: '/x'"], "cannot be written"),
         (-9, ["Installing collected packages: bpy"], "stopped by signal 9"),
         (1, [], "no reason"),
+        (1, ["error: metadata-generation-failed", "", "hint: See above for details."], "metadata-generation-failed"),
     ],
 )
 def test_pip_failures_are_one_sentence(status: int, lines: list[str], expected: str) -> None:
