@@ -143,21 +143,28 @@ class Animator:
             failed = self.job("failed")
             if failed:
                 raise RuntimeError(f"the capture failed: {failed['message']}")
-            return len(self.takes()) >= count and not self.window.value(f"bool({_SESSION}.additions)")
+            return len(self.takes()) >= count and not self.window.value(f"bool({_SESSION}.chores)")
 
         wait_for(f"{count} takes", there, self.arguments.limit)
         return time.monotonic() - started
 
-    def look_through_camera(self) -> None:
-        """Numpad 0 in the 3D view, through the take's camera."""
-        self.window.run(
-            "scene = bpy.context.scene\n"
-            "take = scene.video_mocap.takes[scene.video_mocap.active_take]\n"
-            "scene.camera = next(o for o in take.collection.all_objects if o.type == 'CAMERA')\n"
-            "area = next(a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == 'VIEW_3D')\n"
-            "area.spaces.active.region_3d.view_perspective = 'CAMERA'\n"
-            "area.tag_redraw()"
-        )
+    def empty_scene(self) -> None:
+        """Delete what a new file begins with."""
+        self.window.run("bpy.data.batch_remove(list(bpy.data.objects))")
+
+    def look_through_camera(self, panel: Region) -> None:
+        """Match Scene, then numpad 0 with the pointer in the 3D view."""
+        self.window.press(panel, "video_mocap.match_scene")
+        camera = "bpy.context.scene.camera is not None"
+        wait_for("the scene has the footage's camera", lambda: self.window.value(camera), 20)
+        wait_for("the keys are retimed", lambda: not self.window.value(f"bool({_SESSION}.chores)"), 60)
+        view = self.window.region("VIEW_3D")
+        self.display.move(view.x + view.width / 3, view.y + view.height / 2)
+        time.sleep(0.3)
+        self.display.press("KP_0")
+        time.sleep(0.5)
+        self.display.press("Home")
+        time.sleep(0.5)
 
     def clip_editor(self) -> None:
         """Turn the 3D view into a clip editor that shows the footage."""

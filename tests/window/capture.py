@@ -49,6 +49,7 @@ def main() -> None:
 def run(animator: Animator, step: Steps, frame: int) -> None:
     """The steps."""
     set_up(animator, step)
+    animator.empty_scene()
     panel = animator.panel()
     step("panel")
     step("footage", lambda: animator.choose_footage(panel))
@@ -56,7 +57,7 @@ def run(animator: Animator, step: Steps, frame: int) -> None:
 
     step("pressed_capture", lambda: press(panel, "video_mocap.capture"))
     wait_for("the capture runs", lambda: animator.job("running"), 60)
-    wait_for("there is progress", lambda: (animator.job("running") or {}).get("done"), 90)
+    wait_for("people are looked for", lambda: in_detection(animator, 4), 90)
     step("capturing")
     step("pressed_cancel", lambda: press(panel, "video_mocap.cancel"))
     wait_for("it was cancelled", lambda: animator.job("cancelled"), 30)
@@ -69,7 +70,7 @@ def run(animator: Animator, step: Steps, frame: int) -> None:
     step("take_in_the_scene", lambda: animator.wait_for_take(1))
     time.sleep(1)
     step("result")
-    animator.look_through_camera()
+    step("match_scene", lambda: animator.look_through_camera(panel))
     animator.show_frame(frame)
     step("camera_view")
     animator.clip_editor()
@@ -77,6 +78,12 @@ def run(animator: Animator, step: Steps, frame: int) -> None:
     animator.show_frame(frame + 1)
     step("clip_editor")
     print(f"takes: {animator.takes()}, problem: {animator.problem()}")
+
+
+def in_detection(animator: Animator, frames: int) -> bool:
+    """Some frames have been looked at."""
+    job = animator.job("running") or {}
+    return job.get("stage") == "detection" and job.get("done", 0) >= frames
 
 
 def set_up(animator: Animator, step: Steps) -> None:
