@@ -285,6 +285,49 @@ def test_a_solver_constraint_brings_the_solved_lens(scene, movie: Path) -> None:
         finish(sample_camera(scene, camera, choice))
 
 
+def test_a_solved_clip_gives_its_lens_and_its_path(scene, tmp_path: Path) -> None:
+    """Markers of points seen by a camera that trucks and pans, solved by Blender; the solution must show them there."""
+    size, focal = (640, 360), 800.0
+    clip = bpy.data.movieclips.load(str(write_movie(tmp_path, 40, 30, size)))
+    clip.frame_start = 7
+    tracking = clip.tracking
+    tracking.camera.units, tracking.camera.focal_length_pixels = "PIXELS", focal
+    points = np.random.default_rng(0).uniform([-1.5, -1, -1], [1.5, 1, 3], (30, 3))
+    for number, point in enumerate(points):
+        track = tracking.tracks.new(name=f"track {number}", frame=1)
+        for frame in range(1, 41):
+            turn, eye = -0.008 * frame, np.array([-1 + 0.05 * frame, 0.01 * frame, -7])
+            x, y, z = point - eye
+            x, z = np.cos(turn) * x - np.sin(turn) * z, np.sin(turn) * x + np.cos(turn) * z
+            track.markers.insert_frame(frame, co=(focal * x / z / size[0] + 0.5, 0.5 - focal * y / z / size[1]))
+    tracking.objects[0].keyframe_a, tracking.objects[0].keyframe_b = 1, 40
+    window = bpy.context.window_manager.windows[0]
+    area = window.screen.areas[0]
+    area.type = "CLIP_EDITOR"
+    area.spaces.active.clip = clip
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        bpy.ops.clip.solve_camera()
+    # The object's own lens is not the clip's: where a solved clip moves a camera, the solved lens counts.
+    camera = camera_of(scene, lens=24.0)
+    camera.location, camera.rotation_euler = (0, 0, 0), (0, 0, 0)
+    scene.render.resolution_x, scene.render.resolution_y = size
+    constraint = camera.constraints.new("CAMERA_SOLVER")
+    constraint.use_active_clip, constraint.clip = False, clip
+    choice = resolve(scene, settings(footage_source="CLIP", clip=clip))
+    assert choice.has_solution
+    set_rate(scene, 24.0)  # a clip plays one picture a scene frame, whatever the scene's rate
+    path = finish(sample_camera(scene, camera, choice))
+    assert path.intrinsics[0, 0] == pytest.approx(tracking.camera.focal_length_pixels)
+    bundles = np.array([track.bundle for track in tracking.tracks])
+    for frame in (1, 20, 40):
+        markers = np.array([track.markers.find_frame(frame).co for track in tracking.tracks])
+        expected = np.stack([markers[:, 0], 1 - markers[:, 1]], 1) * size
+        error = np.linalg.norm(seen(path, bundles, (frame - 1) / 30) - expected, axis=1)
+        # One frame beside it would be some ten pixels.
+        assert np.median(error) < 2 * tracking.reconstruction.average_error + 0.2
+
+
 def test_cameras_that_cannot_be_used_are_told_in_one_sentence(scene, movie: Path) -> None:
     scene.render.resolution_x, scene.render.resolution_y = 640, 360
     camera = camera_of(scene)
