@@ -20,6 +20,9 @@ from bpy.props import (
     StringProperty,
 )
 
+#: Paths may be relative to the .blend; Blender wants to be told since 4.5.
+_RELATIVE = {"ANIMATABLE"} | ({"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set())
+
 SOURCES = (
     ("FILE", "File", "A video, or an image sequence on disk"),
     ("CLIP", "Movie Clip", "A movie clip of this file"),
@@ -94,11 +97,11 @@ class TakeItem(bpy.types.PropertyGroup):
     """One take of a scene and what shows it there."""
 
     name: StringProperty(name="Name", description="The take's name", maxlen=50, update=_take_renamed)
-    filepath: StringProperty(name="File", description="The take's file", subtype="FILE_PATH")
+    filepath: StringProperty(name="File", description="The take's file", subtype="FILE_PATH", options=_RELATIVE)
     collection: PointerProperty(name="Collection", type=bpy.types.Collection)
     fps: FloatProperty(name="Frame Rate", description="Frames per second of the footage")
     frames: IntProperty(name="Frames", description="Number of captured frames")
-    footage: StringProperty(name="Footage", description="What was captured", subtype="FILE_PATH")
+    footage: StringProperty(name="Footage", description="What was captured", subtype="FILE_PATH", options=_RELATIVE)
     clip: StringProperty(name="Clip", description="The movie clip that was captured, if it was one")
     lifter: StringProperty(name="Lifter", description="What turned the picture's points into 3D")
     people: CollectionProperty(type=PersonItem)
@@ -110,7 +113,9 @@ class SceneSettings(bpy.types.PropertyGroup):
     """The choices for a capture, and the takes of this scene."""
 
     footage_source: EnumProperty(name="Source", description="Where the footage comes from", items=SOURCES)
-    footage_path: StringProperty(name="Footage", description="A video, or one image of a sequence", subtype="FILE_PATH")
+    footage_path: StringProperty(
+        name="Footage", description="A video, or one image of a sequence", subtype="FILE_PATH", options=_RELATIVE
+    )
     clip: PointerProperty(name="Clip", description="The movie clip to capture", type=bpy.types.MovieClip)
     strip: StringProperty(
         name="Strip", description="The movie or image strip to capture", search=_strip_names, search_options={"SORT"}
@@ -151,7 +156,7 @@ class SceneSettings(bpy.types.PropertyGroup):
         poll=_is_camera,
     )
     camera_path: StringProperty(
-        name="Camera File", description="A known camera from a .camera.npz file", subtype="FILE_PATH"
+        name="Camera File", description="A known camera from a .camera.npz file", subtype="FILE_PATH", options=_RELATIVE
     )
     height: FloatProperty(
         name="Height",

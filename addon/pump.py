@@ -76,15 +76,17 @@ def wake() -> None:
         bpy.app.timers.register(_tick, first_interval=WORKING, persistent=True)
 
 
-def step(budget: float = BUDGET) -> bool:
-    """One tick: sources, then generators in turn for `budget` seconds. True while there is something left to do."""
-    ends = time.monotonic() + budget
+def step() -> bool:
+    """One tick: sources, then generators in turn for `BUDGET` seconds. True while there is something left to do."""
+    ends = time.monotonic() + BUDGET
     waiting = [bool(_guarded(source)) for source in list(_sources)]
     idle = 0
-    while idle < len(_tasks) and time.monotonic() < ends:
+    while idle < len(_tasks):
         task = _tasks[0]
         _tasks.append(_tasks.pop(0))
         idle = idle + 1 if _advance(task) is WAIT else 0
+        if time.monotonic() >= ends:
+            break
     return bool(_tasks) or any(waiting)
 
 

@@ -92,9 +92,11 @@ def _arrived() -> bool:
     return False
 
 
+def looking() -> bool:
+    """Whether the answer is on its way."""
+    return _known.looking
+
+
 def forget() -> None:
     """Look again at the next drawing."""
     _known.looked = float("-inf")
-
-
-__all__ = ["forget", "problem", "problem_now"]

@@ -41,10 +41,10 @@ class Session:
     """What goes on.
 
     jobs: of the engine, by id, oldest first. listed: all of them are known. stuck: ids of those with which something
-    did not work. origins: who wants the take of a job, by the job's tag. status: of the engine while it answers.
-    problem, note: what went wrong last, and what went well, one sentence.
-    chores: changes to the file that go on, with who gets a take from them. arrived: takes whose scene was closed
-    before they came.
+    did not work. origins: who wants the take of a job, by the job's tag. requests: tags of captures by what the engine
+    calls them before they are jobs. status: of the engine while it answers. problem, note: what went wrong last, and
+    what went well, one sentence. chores: changes to the file that go on, with who gets a take from them. arrived: takes
+    whose scene was closed before they came.
     """
 
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -56,6 +56,7 @@ class Session:
     chores: list[tuple[Chore, Origin | None]] = field(default_factory=list)
     arrived: list[Origin] = field(default_factory=list)
     stuck: set[str] = field(default_factory=set)
+    requests: dict[str, str] = field(default_factory=dict)
     engine: Engine | None = None
     configuration: object = None
     attentive_until: float = 0.0
@@ -145,7 +146,8 @@ def submit(tag: str, footage: Footage, options: dict[str, Any], camera: Path | N
     from .engine import CaptureRequest
 
     origin = _session.origins[tag]
-    engine().capture(CaptureRequest(footage, origin.take_path, camera, options, origin.name, tag))
+    identity = engine().capture(CaptureRequest(footage, origin.take_path, camera, options, origin.name, tag))
+    _session.requests[identity] = tag
 
 
 def do(chore: Chore, origin: Origin | None = None) -> None:
@@ -200,6 +202,8 @@ def _hear(message: Message) -> None:
         session.problem = message.sentence
         if message.job_id is not None:
             session.stuck.add(message.job_id)
+            # A capture that never became a job: nobody will bring its take.
+            session.origins.pop(session.requests.pop(message.job_id, ""), None)
 
 
 def close(stop_backend: bool = False) -> None:

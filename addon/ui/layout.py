@@ -40,7 +40,8 @@ def for_sidebars(*bases: type) -> tuple[type, ...]:
 
 def sentence(layout: Layout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
     """A text over as many lines as the sidebar's width needs."""
-    scale = context.preferences.system.ui_scale
+    # Without a window there is no scale.
+    scale = context.preferences.system.ui_scale or 1.0
     width = (context.region.width if context.region is not None else 300) / scale - _MARGIN
     column = layout.column(align=True)
     column.scale_y = 0.85

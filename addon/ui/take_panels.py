@@ -11,7 +11,7 @@ from .. import session
 from ..overlay.source import scene_moment, take_file
 from ..properties import active_person, active_take
 from ..take_view import JointRow, joint_rows
-from .layout import bar, duration, for_sidebars, sentence
+from .layout import Layout, bar, duration, for_sidebars, sentence
 
 
 class VIDEO_MOCAP_UL_takes(bpy.types.UIList):  # noqa: N801, Blender's convention
@@ -121,19 +121,21 @@ class Joints:
         elif isinstance(found, str):
             sentence(self.layout, context, found, "ERROR")
         else:
-            self._draw_rows(found)
+            draw_rows(self.layout, found)
 
-    def _draw_rows(self, rows: list[JointRow]) -> None:
-        grid = self.layout.grid_flow(row_major=True, columns=3, align=True)
-        for text in ("Joint", "Whole take", "This frame"):
-            grid.label(text=text)
-        for row in rows:
-            grid.label(text=row.name)
-            bar(grid, row.mean, f"{row.mean:.0%}")
-            if row.now is None:
-                grid.label(text="not seen")
-            else:
-                bar(grid, row.now, f"{row.now:.0%}")
+
+def draw_rows(layout: Layout, rows: list[JointRow]) -> None:
+    """A table of joints with bars."""
+    grid = layout.grid_flow(row_major=True, columns=3, align=True)
+    for text in ("Joint", "Whole take", "This frame"):
+        grid.label(text=text)
+    for row in rows:
+        grid.label(text=row.name)
+        bar(grid, row.mean, f"{row.mean:.0%}")
+        if row.now is None:
+            grid.label(text="not seen")
+        else:
+            bar(grid, row.now, f"{row.now:.0%}")
 
 
 class Clean:
