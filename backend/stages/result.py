@@ -58,7 +58,7 @@ def provenance(
     """
     noticed: list[str] = list(keypoints.source.get("warnings") or [])  # type: ignore[call-overload]
     if lens.source == ASSUMED:
-        noticed.append("the focal length is assumed; give --focal-length or --fov if you know it")
+        noticed.append("the focal length is assumed; give it or the field of view if you know one of them")
     for warning in (*(text for person in people for text in person.lifted.warnings), *warnings):
         if warning not in noticed:
             noticed.append(warning)
