@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 import traceback
+from itertools import pairwise
 from typing import Any
 
 import bpy
@@ -27,35 +28,43 @@ _TICK = 0.02
 
 
 class Heart:
-    """A timer asked for every 50 ms; the gaps between its calls say how evenly the interface runs."""
+    """A timer asked for every 50 ms; the gaps between its calls say how evenly the interface runs.
+
+    With `redraw`, every second beat draws the sidebars again, as progress that is shown does.
+    """
 
     period = 0.05
 
     def __init__(self) -> None:
         self.beats: list[float] = []
-        self.beating = False
+        self.redraw = False
+        self.timer = self._beat  # one object: Blender tells timers apart by it
 
-    def __call__(self) -> float | None:
-        if not self.beating:
-            return None
-        self.beats.append(time.perf_counter())
-        return self.period
-
-    def start(self) -> None:
-        self.beats, self.beating = [], True
-        if not bpy.app.timers.is_registered(self.call):
-            bpy.app.timers.register(self.call)
-
-    def call(self) -> float | None:
-        return self()
+    def start(self, redraw: bool = False) -> None:
+        self.stop()
+        self.beats, self.redraw = [], redraw
+        bpy.app.timers.register(self.timer)
 
     def stop(self) -> list[float]:
-        self.beating = False
-        return [after - before for before, after in zip(self.beats, self.beats[1:], strict=False)]
+        if bpy.app.timers.is_registered(self.timer):
+            bpy.app.timers.unregister(self.timer)
+        return [after - before for before, after in pairwise(self.beats)]
+
+    def _beat(self) -> float:
+        self.beats.append(time.perf_counter())
+        if self.redraw and len(self.beats) % 2:
+            for area in bpy.context.window_manager.windows[0].screen.areas:
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
+        return self.period
 
 
 class Watch:
-    """How long the extension's own functions hold the main thread: name -> seconds of each call."""
+    """How long the extension's own functions hold the main thread: name -> seconds of each call.
+
+    "NAME, processor" is the time that the thread really ran, where other programs wanted the processors too.
+    """
 
     def __init__(self) -> None:
         self.spent: dict[str, list[float]] = {}
@@ -65,24 +74,30 @@ class Watch:
         if getattr(function, "watched", False):
             return
         spent = self.spent.setdefault(label, [])
+        running = self.spent.setdefault(f"{label}, processor", [])
 
         def timed(*arguments: Any, **keywords: Any) -> Any:
-            started = time.perf_counter()
+            started, ran = time.perf_counter(), time.thread_time()
             try:
                 return function(*arguments, **keywords)
             finally:
                 spent.append(time.perf_counter() - started)
+                running.append(time.thread_time() - ran)
 
-        timed.watched = True  # type: ignore[attr-defined]
-        setattr(holder, name, timed)
+        # Blender gives a method of a panel as many arguments as its code says it takes.
+        code = function.__code__
+        names = ", ".join(code.co_varnames[: code.co_argcount])
+        same = eval(f"lambda {names}: timed({names})", {"timed": timed}) if isinstance(holder, type) else timed
+        same.watched = True
+        setattr(holder, name, same)
 
     def panels(self, prefix: str) -> None:
         """Watch the drawing of every panel, list and menu of the modules that begin with `prefix`."""
         for kind in (bpy.types.Panel, bpy.types.UIList, bpy.types.Menu):
             for cls in kind.__subclasses__():
                 if cls.__module__.startswith(prefix):
-                    for name in ("draw", "draw_item", "draw_header", "poll"):
-                        if name in cls.__dict__ and not isinstance(cls.__dict__[name], classmethod | staticmethod):
+                    for name in ("draw", "draw_item", "draw_header"):
+                        if hasattr(cls, name):
                             self.wrap(cls, name, f"{cls.__name__}.{name}")
 
     def take(self) -> dict[str, list[float]]:
