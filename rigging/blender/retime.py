@@ -28,10 +28,10 @@ _LINEAR = "LINEAR"
 def retime(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Iterator[float]:
     """Move a take's keys to where they belong at the scene's rate, and bring the footage behind it in step.
 
-    A generator: each step is at most about 20 ms and yields the progress, 0..1. What was edited stays: curves as they
-    were written get keys on whole frames by interpolation, curves with other than linear keys are stretched with their
-    handles. The new keys are made in copies of the actions, which replace them in the last step; so does undo under way
-    no harm. Raises ValueError, in one sentence, if the take is linked or goes under way.
+    A generator: each step is short (the longest copies one action) and yields the progress, 0..1. What was edited
+    stays: curves as they were written get keys on whole frames by interpolation, curves with other than linear keys are
+    stretched with their handles. The new keys are made in copies of the actions, which replace them in the last step,
+    so that undo under way does no harm. Raises ValueError, in one sentence, if the take is linked or goes under way.
     """
     check_local(collection, f'the collection "{collection.name}"')
     home, home_scene, name = Block("collections", collection), Block("scenes", scene), collection.name
@@ -45,6 +45,7 @@ def retime(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Iterator
     try:
         for number, original in enumerate(originals):
             copies.append(Block("actions", original.get().copy()))
+            yield 0.95 * number / len(originals)
             for _ in _retime_action(copies[-1], old, new, start):
                 yield 0.95 * number / len(originals)
         _exchange(originals, copies)
