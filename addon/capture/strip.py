@@ -94,10 +94,10 @@ def _time(strip: Any) -> _Time:
 def _pictures_per_frame(strip: Any, found: _Time, fps: float, scene_fps: float) -> float:
     """How many pictures of a movie one scene frame is: 1, or what the rates say, as Blender adds strips by default.
 
-    Up to 4.4 a strip's duration counts pictures, which tells which it is; later it counts scene frames.
+    Up to 4.2 a strip's duration counts pictures, which tells which it is; later it counts scene frames.
     """
     true = fps / scene_fps
-    if bpy.app.version < (4, 5, 0) and abs(float(strip.frame_duration) - found.content) < 1:
+    if bpy.app.version < (4, 3, 0) and abs(float(strip.frame_duration) - found.content) < 1:
         return 1.0
     return true
 
