@@ -34,6 +34,8 @@ class Proxy:
         self.cut_down: int | None = None
         self.cuts = 0
         self.stall = threading.Event()
+        #: Nothing is even taken from the lines any more.
+        self.deaf = threading.Event()
         self.sent_up = 0
         #: How each line to the service began.
         self.requests: list[bytes] = []
@@ -95,6 +97,8 @@ class Proxy:
         count = 0
         with contextlib.suppress(OSError):
             while data := source.recv(16384):
+                while self.deaf.is_set() and not self._closed:
+                    time.sleep(0.02)
                 if self.stall.is_set():
                     continue
                 count += len(data)
@@ -119,6 +123,7 @@ class Proxy:
         for each in (source, target):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+            each.close()
 
 
 @contextlib.contextmanager

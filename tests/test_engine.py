@@ -135,6 +135,20 @@ def test_an_upload_that_is_cut_off_goes_on(service: ServiceProcess, proxy: Proxy
         blender.wait(JobChanged, kind="gone")
 
 
+def test_the_failures_of_others_are_theirs(service: ServiceProcess, tmp_path: Path) -> None:
+    (tmp_path / "no.mp4").write_bytes(b"no video")
+    request = CaptureRequest(Footage((tmp_path / "no.mp4",)), tmp_path / "x.take.npz")
+    with engine(remote(service)) as ours, engine(remote(service)) as theirs:
+        for blender in (ours, theirs):
+            blender.engine.connect()
+            blender.wait(JobsListed)
+        theirs.engine.capture(request)
+        job_id = theirs.wait(Failed).job_id
+        ours.engine.refresh()
+        assert [job["state"] for job in ours.wait(JobsListed).jobs if job["id"] == job_id] == ["failed"]
+        assert not ours.of(Failed)
+
+
 def test_a_job_whose_answer_was_lost_is_not_made_twice(service: ServiceProcess, proxy: Proxy, tmp_path: Path) -> None:
     before = len(service.ask("GET", "/v1/jobs")[1]["jobs"])
     with engine(remote(service, proxy.port)) as blender:
@@ -295,7 +309,7 @@ def test_no_thread_is_left_over(service: ServiceProcess) -> None:
             blender.engine.connect()
             blender.wait(Connected, seconds=10)
         assert our_threads() == []
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 def test_the_lease_is_renewed_and_given_back(

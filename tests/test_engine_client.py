@@ -216,6 +216,43 @@ def test_an_upload_that_is_cut_off_goes_on(service: ServiceProcess, proxy: Proxy
     assert service.ask("GET", f"/v1/uploads/{identity}")[0] == 404
 
 
+def test_an_upload_into_a_line_that_swallows_it(service: ServiceProcess, proxy: Proxy, tmp_path: Path) -> None:
+    """Nobody takes the bytes: the kernel's buffers fill up, and that is that."""
+    footage = tmp_path / "big.mp4"
+    footage.write_bytes(bytes(40_000_000))
+    client, upload = client_of(service, proxy.port, timeout=0.5), Upload((footage,))
+
+    def report(sent: int, _: int) -> None:
+        if sent > 1_000_000:
+            proxy.deaf.set()
+
+    began = time.monotonic()
+    with pytest.raises(EngineError) as caught:
+        client.upload(upload, report, lambda: False)
+    assert caught.value.code == "timeout"
+    assert time.monotonic() - began < 10
+    proxy.deaf.clear()
+    client.forget(upload)
+
+
+def test_the_images_of_a_sequence_travel_over_one_line(service: ServiceProcess, proxy: Proxy, tmp_path: Path) -> None:
+    files = tuple(tmp_path / f"shot_{number:03d}.png" for number in range(40))
+    for number, file in enumerate(files):
+        file.write_bytes(bytes([number]) * (1000 + number))
+    client, upload, told = client_of(service, proxy.port), Upload(files), []
+    client.upload(upload, lambda sent, total: told.append((sent, total)), lambda: False)
+    assert [request.split()[0] for request in proxy.requests] == [b"POST", b"PUT"]
+    assert told[-1] == (40_780, 40_780)
+    state = service.ask("GET", f"/v1/uploads/{upload.id}")[1]["files"]
+    assert [file["received"] for file in state] == [file["size"] for file in state] == list(range(1000, 1040))
+
+    files[3].write_bytes(b"rendered anew")
+    before = upload.id
+    client.upload(upload, lambda *_: None, lambda: False)
+    assert upload.id != before
+    client.forget(upload)
+
+
 def test_an_upload_that_is_not_wanted_any_more(service: ServiceProcess, tmp_path: Path) -> None:
     footage = tmp_path / "big.mp4"
     footage.write_bytes(bytes(20_000_000))

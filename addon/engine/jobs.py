@@ -134,7 +134,7 @@ class JobWatch:
         """A thread: tell how the job goes until it has ended."""
         job: Job | None = None
         try:
-            job = persist(self._link, lambda client: self._follow_once(client, job_id), _never)
+            job = persist(self._link, lambda client: self._follow_patiently(client, job_id), _never)
         except EngineError as error:
             if error.code == "not_found":
                 self.gone(job_id)
@@ -144,6 +144,15 @@ class JobWatch:
                 self._followed.discard(job_id)
         if job is not None:
             self._ended(job)
+
+    def _follow_patiently(self, client: Client, job_id: str) -> Job:
+        while True:
+            try:
+                return self._follow_once(client, job_id)
+            except EngineError as error:
+                # So many streams at once the service does not give; this job has its turn later.
+                if error.code != "too_many" or self._link.closing.wait(LONGEST_PAUSE):
+                    raise
 
     def _follow_once(self, client: Client, job_id: str) -> Job:
         for job in client.events(job_id, self._told.get(job_id, (0, ""))[0]):
@@ -193,7 +202,8 @@ class JobWatch:
                 kind = "final"
             # Inside the lock: two threads never tell an older state after a newer one.
             self._post(JobChanged(job, kind, request))  # type: ignore[arg-type]
-        if job["state"] == "failed" and before is not None and before[1] != "failed":
+            concerns_us = job["client"] == self._id or job_id in self._paths
+        if concerns_us and job["state"] == "failed" and before is not None and before[1] != "failed":
             self._post(Failed(job.get("message") or "The capture failed: look into the service's log.", job_id))
 
 

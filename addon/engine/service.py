@@ -50,7 +50,8 @@ class LocalService:
     """
 
     def __init__(self, python: Path, data: Path, stopping: threading.Event, timeout: float = 10.0) -> None:
-        self.python, self.data = python, data
+        # Not resolved: the interpreter of an environment is a link to another one.
+        self.python, self.data = python.absolute(), data.absolute()
         self._stopping, self._timeout = stopping, timeout
         self._process: subprocess.Popen[bytes] | None = None
         self._running: Running | None = None

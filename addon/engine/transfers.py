@@ -8,16 +8,28 @@ import os
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from . import errors
 from .errors import EngineError
-from .wire import PIECE, Wire
+from .wire import PIECE, Line, Wire
 
 #: Called with the bytes that are done and all bytes.
 Report = Callable[[int, int], None]
 Cancelled = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How an upload travels. chunk: the most bytes of one call; timeout: s."""
+
+    wire: Wire
+    line: Line
+    chunk: int
+    timeout: float
+    cancelled: Cancelled
 
 
 class Upload:
@@ -33,13 +45,13 @@ class Upload:
     def send(self, wire: Wire, report: Report, cancelled: Cancelled, timeout: float) -> str:
         """Send what is missing; the upload's id. Raises EngineError ("file" for one that cannot be read here)."""
         state = self._state(wire, timeout)
-        total = sum(int(file["size"]) for file in state["files"])
-        before = 0
-        for number, (path, file) in enumerate(zip(self.files, state["files"], strict=True)):
-            base = before
-            self._send_file(wire, path, number, file, state["chunk_bytes"], timeout, cancelled,
-                            lambda sent, base=base: report(base + sent, total))  # fmt: skip
-            before += int(file["size"])
+        files = state["files"]
+        total, before = sum(int(file["size"]) for file in files), 0
+        with wire.line() as line:
+            way = _Way(wire, line, int(state["chunk_bytes"]), timeout, cancelled)
+            for number, file in enumerate(files):
+                self._send_file(way, number, file, lambda sent, before=before: report(before + sent, total))
+                before += int(file["size"])
         return str(state["id"])
 
     def forget(self, wire: Wire, timeout: float) -> None:
@@ -50,46 +62,40 @@ class Upload:
 
     def _state(self, wire: Wire, timeout: float) -> dict[str, Any]:
         """What the service has of it; begins the upload if it knows nothing of it."""
+        files = [{"name": path.name, "size": _size(path)} for path in self.files]
         if self.id is not None:
             try:
-                return wire.json("GET", f"/uploads/{self.id}", timeout=timeout)
+                state = wire.json("GET", f"/uploads/{self.id}", timeout=timeout)
+                if [file["size"] for file in state["files"]] == [file["size"] for file in files]:
+                    return state
+                self.forget(wire, timeout)  # the footage was written anew meanwhile
             except EngineError as error:
                 if error.code != "not_found":
                     raise
-        files = [{"name": path.name, "size": _size(path)} for path in self.files]
         state = wire.json("POST", "/uploads", {"files": files}, timeout)
         self.id = str(state["id"])
         return state
 
-    def _send_file(
-        self,
-        wire: Wire,
-        path: Path,
-        number: int,
-        file: dict[str, Any],
-        chunk: int,
-        timeout: float,
-        cancelled: Cancelled,
-        report: Callable[[int], None],
-    ) -> None:
-        offset, size = int(file["received"]), int(file["size"])
+    def _send_file(self, way: _Way, number: int, file: dict[str, Any], report: Callable[[int], None]) -> None:
+        path, offset, size = self.files[number], int(file["received"]), int(file["size"])
         report(offset)
         if offset >= size:
             return
         try:
             with path.open("rb") as source:
                 while offset < size:
-                    body = _Chunk(source, path, offset, min(chunk, size - offset), cancelled, report)
-                    offset = self._put(wire, f"/uploads/{self.id}/{number}?offset={offset}", body, timeout)
+                    body = _Chunk(source, path, offset, min(way.chunk, size - offset), way.cancelled, report)
+                    offset = self._put(way, f"/uploads/{self.id}/{number}?offset={offset}", body)
         except OSError as error:
             raise errors.cannot_read(path, error) from None
 
-    def _put(self, wire: Wire, path: str, body: _Chunk, timeout: float) -> int:
+    def _put(self, way: _Way, path: str, body: _Chunk) -> int:
         """Bytes of the file that the service has afterwards, also if it had others than we thought."""
         try:
             # The service answers when all has arrived: what still lies in buffers of a slow line takes its time.
-            with wire.open("PUT", path, body, max(timeout, 60.0), size=body.size) as answer:
-                return int(json.loads(answer.read(PIECE))["received"])
+            slow = 6 * way.timeout
+            with way.wire.open("PUT", path, body, way.timeout, size=body.size, line=way.line, patience=slow) as answer:
+                return int(json.loads(answer.read())["received"])
         except EngineError as error:
             received = error.details.get("received")
             if error.code == "conflict" and isinstance(received, int) and received != body.offset:

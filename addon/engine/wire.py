@@ -32,6 +32,13 @@ class Body(Protocol):
         ...
 
 
+class Line:
+    """A connection that is used for one call after another. For one thread."""
+
+    def __init__(self) -> None:
+        self.connection: http.client.HTTPConnection | None = None
+
+
 class Wire:
     """The way to one service. Safe to use from several threads.
 
@@ -44,6 +51,8 @@ class Wire:
         self._sockets: set[socket.socket] = set()
         self._aborted = False
         self._secure: ssl.SSLContext | None = None
+        #: What stands before /v1 in paths.
+        self._prefix = ""
 
     def json(self, method: str, path: str, body: dict[str, Any] | None = None, timeout: float = 10.0) -> dict[str, Any]:
         """One call with a JSON object there and back ({} for an empty answer). path: after /v1. Raises EngineError."""
@@ -61,26 +70,45 @@ class Wire:
         timeout: float,
         kind: str = "application/octet-stream",
         size: int | None = None,
-        headers: dict[str, str] | None = None,
+        line: Line | None = None,
+        patience: float | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
         """A call whose answer is read piece by piece. timeout: s for each single wait. size: of a body that is a file.
 
+        patience: s until the answer begins, where it takes longer than other waits. line: to be used and kept.
         Raises EngineError, also for what goes wrong while the caller reads.
         """
-        sent = {"Authorization": f"Bearer {self.address.token}", "Connection": "close", **(headers or {})}
+        sent = {"Authorization": f"Bearer {self.address.token}"}
+        if line is None:
+            sent["Connection"] = "close"
         if body is not None:
             sent |= {"Content-Type": kind, "Content-Length": str(len(body) if isinstance(body, bytes) else size)}
         with self._failures():
-            connection, prefix = self._connection(timeout)
+            kept = line.connection if line is not None else None
+            connection = kept or self._connection(timeout)
+            again = False
             try:
-                answer = self._exchange(connection, method, f"{prefix}/v{API}{path}", body, sent)
+                connection.sock.settimeout(timeout)
+                answer = self._exchange(connection, method, f"{self._prefix}/v{API}{path}", body, sent, patience)
                 if answer.status >= 400:
                     raise _refusal(answer, self.address.url)
                 yield answer
+                again = line is not None and answer.isclosed() and not answer.will_close
             finally:
-                if connection.sock is not None:
-                    self._forget(connection.sock)
-                connection.close()
+                if line is not None:
+                    line.connection = connection if again else None
+                if not again:
+                    self._drop(connection)
+
+    @contextmanager
+    def line(self) -> Iterator[Line]:
+        """A connection for many calls, opened by the first."""
+        line = Line()
+        try:
+            yield line
+        finally:
+            if line.connection is not None:
+                self._drop(line.connection)
 
     def abort(self) -> None:
         """Break off every call, now and from now on. Does not wait."""
@@ -98,6 +126,7 @@ class Wire:
         path: str,
         body: bytes | Body | None,
         headers: dict[str, str],
+        patience: float | None,
     ) -> http.client.HTTPResponse:
         try:
             connection.request(method, path, body, headers)
@@ -108,10 +137,17 @@ class Wire:
                 if answer.status >= 400:
                     return answer
             raise
+        if patience is not None:
+            connection.sock.settimeout(patience)
         return connection.getresponse()
 
-    def _connection(self, timeout: float) -> tuple[http.client.HTTPConnection, str]:
-        """A connected connection, its socket known to `abort`, and what stands before /v1 in paths."""
+    def _drop(self, connection: http.client.HTTPConnection) -> None:
+        if connection.sock is not None:
+            self._forget(connection.sock)
+        connection.close()
+
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+        """A connected connection, its socket known to `abort`."""
         try:
             parts = urlsplit(self.address.url)
             host, port = parts.hostname, parts.port
@@ -123,7 +159,8 @@ class Wire:
         port = port or (443 if secure else 80)
         connection = http.client.HTTPConnection(host, port, timeout=timeout, blocksize=PIECE)
         connection.sock = self._connect(host, port, timeout, secure)
-        return connection, parts.path.rstrip("/")
+        self._prefix = parts.path.rstrip("/")
+        return connection
 
     def _connect(self, host: str, port: int, timeout: float, secure: bool) -> socket.socket:
         failure: OSError | None = None
