@@ -78,6 +78,16 @@ class Poser:
         self._set(row, basis)
         return channel
 
+    def put(self, row: int, rotation: np.ndarray | None, location: np.ndarray | None = None) -> None:
+        """Give a bone channels as they are: rotation (F, 3, 3), location (F, 3); None keeps what it has."""
+        frames = max(len(given) for given in (rotation, location, self.channel(row)) if given is not None)
+        basis = np.broadcast_to(self.channel(row), (frames, 4, 4)).copy()
+        if rotation is not None:
+            basis[:, :3, :3] = rotation
+        if location is not None:
+            basis[:, :3, 3] = location
+        self._set(row, basis)
+
     def _set(self, row: int, basis: np.ndarray) -> None:
         self._channels[row] = basis
         # What hangs from it by parenthood or by constraints is somewhere else now.

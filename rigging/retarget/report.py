@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of a motion on a rig: the numbers and sentences that an animator sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..joints import TAKE
+from ..rotations import SEGMENTS, SegmentRotations
+from ..vectors import dot, unit
+from .feet import foot_points, foot_slide
+from .pose import Poser
+from .transfer import Source, Transfer
+
+#: Slot whose bone is judged: (slot at its end, the person's joints at its start and end).
+LIMBS: dict[str, tuple[str, str, str]] = {
+    f"{part}.{side}": (f"{end}.{side}", prefix + first, prefix + second)
+    for side, prefix in (("L", "left_"), ("R", "right_"))
+    for part, end, first, second in (
+        ("upper_arm", "forearm", "shoulder", "elbow"), ("forearm", "hand", "elbow", "wrist"),
+        ("thigh", "shin", "hip", "knee"), ("shin", "foot", "knee", "ankle"),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was done.
+
+    limbs: slot -> (mean, 99th percentile) degrees between the rig's limb and the person's. checked: the same as Blender
+    itself poses the bones that deform, (mean, most) over some frames, or None where it was not looked at.
+    slide: mm/s of standing feet: the person's own, on the rig before and after the feet were locked; scaled to the rig.
+    below_floor: mm, the deepest that a heel or toe gets. unmapped: slots without a bone. unobserved: what was not seen
+    and how it was filled, a sentence each. keys, all_keys: written, and what there would be with one on every frame.
+    frames: (first, last) scene frame. warnings: sentences.
+    """
+
+    limbs: dict[str, tuple[float, float]]
+    slide: tuple[float, float, float]
+    below_floor: float
+    unmapped: tuple[str, ...]
+    unobserved: tuple[str, ...]
+    keys: int
+    all_keys: int
+    frames: tuple[float, float]
+    warnings: tuple[str, ...] = ()
+    checked: tuple[float, float] | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def error(self) -> tuple[float, float]:
+        """(mean over all limbs, the greatest 99th percentile) in degrees; 0 without limbs."""
+        if not self.limbs:
+            return 0.0, 0.0
+        return float(np.mean([mean for mean, _ in self.limbs.values()])), max(worst for _, worst in self.limbs.values())
+
+    def lines(self) -> list[str]:
+        """The report as text, the most important first."""
+        mean, worst = self.error
+        text = [f"limbs turn within {mean:.2f} degrees of the person's (99 % within {worst:.2f})"]
+        for name in ("upper_arm", "forearm", "thigh", "shin"):
+            found = [self.limbs[f"{name}.{side}"] for side in "LR" if f"{name}.{side}" in self.limbs]
+            if found:
+                values = ", ".join(f"{one:.2f}" for one, _ in found)
+                text.append(f"  {name.replace('_', ' ')}s: {values} degrees")
+        if self.checked is not None:
+            text.append(
+                f"as Blender poses the skin's bones: {self.checked[0]:.2f}, at most {self.checked[1]:.2f} degrees"
+            )
+        own, before, after = self.slide
+        text.append(
+            f"standing feet slide {after:.0f} mm/s ({before:.0f} before they were locked, {own:.0f} in the source)"
+        )
+        if self.below_floor >= 1:
+            text.append(f"feet get {self.below_floor:.0f} mm below the floor")
+        share = f", {self.keys / self.all_keys:.0%} of one on every frame" if self.keys < self.all_keys else ""
+        text.append(f"{self.keys} keys on frames {self.frames[0]:g} to {self.frames[1]:g}{share}")
+        if self.unmapped:
+            text.append(f"not mapped: {', '.join(self.unmapped)}")
+        return [*text, *self.unobserved, *self.notes, *(f"warning: {one}" for one in self.warnings)]
+
+
+def limb_errors(
+    poser: Poser, slots: Mapping[str, str], source: Source, times: np.ndarray
+) -> dict[str, tuple[float, float]]:
+    """slot -> (mean, 99th percentile) in degrees over the frames at `times` (F,) in which the limb was seen."""
+    rig, found = poser.rig, {}
+    for slot, (end, first, second) in LIMBS.items():
+        if slot not in slots or end not in slots:
+            continue
+        heads = [rig.to_world(poser.pose(rig.rows[slots[name]])[:, :3, 3]) for name in (slot, end)]
+        wanted = _person_limb(source, times, first, second)
+        angles = np.degrees(np.arccos(np.clip(dot(unit(heads[1] - heads[0]), wanted), -1, 1)))
+        angles = angles[np.isfinite(angles)]
+        if len(angles):
+            found[slot] = (float(angles.mean()), float(np.percentile(angles, 99)))
+    return found
+
+
+def _person_limb(source: Source, times: np.ndarray, first: str, second: str) -> np.ndarray:
+    """(F, 3) unit direction from one joint to another at `times`; NaN where they were not seen on both sides of it."""
+    rows = [TAKE.index(first), TAKE.index(second)]
+    seen = (source.confidence[:, rows] > 0).all(1)
+    along = np.where(seen[:, None], source.joints[:, rows[1]] - source.joints[:, rows[0]], np.nan)
+    return unit(np.stack([np.interp(times, source.times, column) for column in along.T], -1))
+
+
+def slide(moved: Transfer, slots: Mapping[str, str], stands: np.ndarray, times: np.ndarray) -> float:
+    """mm/s, world, of heels and toes of the rig while they stand, stands (F, 4)."""
+    both = []
+    for number, side in enumerate("LR"):
+        heel, toe = (np.broadcast_to(point, (len(times), 3)) for point in foot_points(moved, slots, side))
+        both.append(foot_slide(heel, toe, stands[:, 2 * number : 2 * number + 2], times))
+    return float(np.mean(both))
+
+
+def source_slide(source: Source, stands: np.ndarray) -> float:
+    """mm/s of the person's own heels and toes while they stand; 0 where they were not seen."""
+    both = []
+    for number, prefix in enumerate(("left_", "right_")):
+        heel, toe = (source.joints[:, TAKE.index(prefix + name)] for name in ("heel", "toe"))
+        seen = np.isfinite(heel).all(-1) & np.isfinite(toe).all(-1)
+        part = stands[:, 2 * number : 2 * number + 2] & seen[:, None]
+        both.append(foot_slide(np.nan_to_num(heel), np.nan_to_num(toe), part, source.times))
+    return float(np.mean(both))
+
+
+def below_floor(moved: Transfer, slots: Mapping[str, str]) -> float:
+    """mm, world, the deepest that a heel or toe gets under the floor on which the rig stands."""
+    floor = float(moved.poser.rig.world[2, 3])
+    lowest = min(float(np.min(point[:, 2])) for side in "LR" for point in foot_points(moved, slots, side))
+    return 1000.0 * max(0.0, floor - lowest)
+
+
+_PAIRS = {"upper_arm": "upper arms", "thigh": "thighs"}
+
+
+def unobserved(solved: SegmentRotations) -> tuple[str, ...]:
+    """What of the person was not seen, and what stands in for it, a sentence each."""
+    seen = dict(zip(SEGMENTS, solved.observed.any(0).tolist(), strict=True))
+    rolled = dict(zip(SEGMENTS, (solved.twist > 0).any(0).tolist(), strict=True))
+    text = ["how the forearms turn about themselves cannot be seen: they follow the elbows"]
+    if not (seen["hand.L"] or seen["hand.R"]):
+        text.append("the hands were not seen: they follow the forearms")
+    if not seen["head"]:
+        text.append("the head was not seen: it follows the chest")
+    elif not rolled["head"]:
+        text.append("the face was not seen: the head looks where the chest does")
+    if not (rolled["foot.L"] or rolled["foot.R"]):
+        text.append("heels were not seen: how the feet roll follows the shins")
+    text.append("toes are not captured: they follow the feet")
+    for part, words in _PAIRS.items():
+        for side, name in (("L", "left"), ("R", "right")):
+            if not seen[f"{part}.{side}"]:
+                text.append(f"the {name} one of the {words} was never seen: it follows the body")
+    return tuple(text)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A person's motion onto a rig, from positions to keys: the whole chain, without Blender."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..timing import scene_frames
+from .contacts import find_contacts, standing
+from .curves import Curve, curves_of
+from .editing import influenced, looped, posed, resampled
+from .feet import lock_feet
+from .fewer import reduced
+from .options import Options
+from .pose import Poser
+from .reduce import Keys, every_key
+from .report import Report, below_floor, limb_errors, slide, source_slide, unobserved
+from .rig import Rig
+from .slots import SLOTS
+from .source import observed, trimmed
+from .transfer import Channels, Source, Transfer, channels, person_leg, transfer
+
+__all__ = ["Options", "Retargeted", "retarget"]
+
+
+@dataclass(frozen=True)
+class Retargeted:
+    """Keys for a rig, and what there is to say about them.
+
+    keys: a curve for each property of a bone. frames: (F,) of the scene, where the motion was worked out. poser: the
+    rig as it stands on those frames. reduced: between the keys lie cubics with the keys' own slopes; otherwise lines.
+    """
+
+    keys: tuple[Keys, ...]
+    frames: np.ndarray
+    poser: Poser
+    report: Report
+    reduced: bool
+
+
+def retarget(source: Source, rig: Rig, slots: Mapping[str, str], options: Options | None = None) -> Retargeted:
+    """Put a person's motion on a rig.
+
+    slots: slot -> bone name. Raises ValueError, in one sentence, for options that cannot be, a mapping that is no body,
+    or a person who was never seen.
+    """
+    options = options or Options()
+    options.check()
+    source = trimmed(source, *options.trim)
+    moved = transfer(source, rig, slots)
+    stands = _stands(source)
+    before = slide(moved, slots, stands, source.times)
+    if options.feet:
+        lock_feet(moved, source, slots)
+    _shift(moved, slots, options)
+    frames, times = _frames(source, options)
+    wanted = channels(moved, source, slots)
+    wanted = _edited(wanted, rig, slots, times, observed(source), options)
+    poser = moved.poser if _unchanged(wanted, source, options) else posed(rig, wanted)
+    curves = curves_of(wanted, rig)
+    keys = _keys(curves, rig, slots, frames, options)
+    final = replace(moved, poser=poser)
+    nearest = _nearest(source.times, times)
+    report = Report(
+        limbs=_judged(limb_errors(poser, slots, source, times), options),
+        slide=(
+            moved.scale * source_slide(source, stands),
+            before,
+            slide(final, slots, stands[nearest], times) if len(times) > 1 else 0.0,
+        ),
+        below_floor=below_floor(final, slots),
+        unmapped=tuple(slot for slot in SLOTS if slot not in slots and slot not in _OPTIONAL),
+        unobserved=unobserved(moved.solved),
+        keys=sum(key.values.size for key in keys),
+        all_keys=sum(curve.values.size for curve in curves),
+        frames=(float(frames[0]), float(frames[-1])),
+        warnings=_warnings(rig, slots),
+    )
+    return Retargeted(tuple(keys), frames, poser, report, options.keys == "reduced")
+
+
+#: Slots that most rigs lack and nobody misses.
+_OPTIONAL = {"root", "pelvis"}
+
+
+def _stands(source: Source) -> np.ndarray:
+    contacts = source.contacts
+    if contacts is None:
+        contacts = find_contacts(source.joints, source.times, person_leg(source))
+    return standing(contacts, source.times)
+
+
+def _shift(moved: Transfer, slots: Mapping[str, str], options: Options) -> None:
+    if any(options.offset):
+        rig, row = moved.poser.rig, moved.poser.rig.rows[slots["hips"]]
+        place = rig.to_world(moved.poser.pose(row)[:, :3, 3]) + np.array(options.offset)
+        moved.poser.move_to(row, rig.to_armature(place))
+
+
+def _nearest(times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Rows of `times` (F,) nearest to `wanted` (G,)."""
+    return np.searchsorted((times[1:] + times[:-1]) / 2, wanted)
+
+
+def _frames(source: Source, options: Options) -> tuple[np.ndarray, np.ndarray]:
+    """Scene frames (G,) that get keys, and the source's times there, seconds. Where nobody was seen there are none."""
+    frames = scene_frames(source.times, options.scene_fps, options.start_frame)
+    seen = observed(source)
+    if options.keys == "source" or (frames == np.round(frames)).all():
+        return frames[seen], source.times[seen]
+    whole = np.arange(np.ceil(frames[0] - 0.5), np.floor(frames[-1] + 0.5) + 1)
+    times = (whole - options.start_frame) / options.scene_fps
+    kept = seen[_nearest(source.times, times)]
+    if not kept.any():
+        first = np.flatnonzero(seen)[:1]
+        return np.round(frames[first]), source.times[first]
+    return whole[kept], times[kept]
+
+
+def _edited(
+    wanted: Channels, rig: Rig, slots: Mapping[str, str], times: np.ndarray, seen: np.ndarray, options: Options
+) -> Channels:
+    if len(times) != len(wanted.times) or not np.array_equal(times, wanted.times):
+        wanted = resampled(wanted, times, seen)
+    if options.influence:
+        wanted = influenced(wanted, rig, slots, options.part_influence)
+    if options.loop:
+        wanted = looped(wanted, {})
+    return wanted
+
+
+def _unchanged(wanted: Channels, source: Source, options: Options) -> bool:
+    return wanted.times is source.times and not options.influence and not options.loop
+
+
+def _keys(curves: list[Curve], rig: Rig, slots: Mapping[str, str], frames: np.ndarray, options: Options) -> list[Keys]:
+    if options.keys == "reduced" and len(frames) > 2:
+        return reduced(curves, rig, slots, frames, options.tolerance / 1000)
+    return [every_key(curve, frames) for curve in curves]
+
+
+def _judged(limbs: dict[str, tuple[float, float]], options: Options) -> dict[str, tuple[float, float]]:
+    """Without the limbs that the user wanted elsewhere."""
+    return {slot: found for slot, found in limbs.items() if options.part_influence(slot) >= 1}
+
+
+def _warnings(rig: Rig, slots: Mapping[str, str]) -> tuple[str, ...]:
+    """What may turn the rig away from where it is put: constraints that are not modelled."""
+    rows = {rig.rows[name] for name in slots.values()}
+    rows |= {above for row in rows for above in rig.ancestors(row)}
+    found = {}
+    for row in sorted(rows):
+        for kind in rig.bones[row].unknown:
+            found.setdefault(kind, []).append(rig.bones[row].name)
+    return tuple(
+        f"{', '.join(names)}: a {kind.replace('_', ' ').title()} constraint may move this away from the motion"
+        for kind, names in found.items()
+    )

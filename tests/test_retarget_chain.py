@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The chain from a person's motion to keys: times, gaps, influence, loops, fewer keys, the report."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from video_mocap.rigging.joints import TAKE
+from video_mocap.rigging.retarget.curves import Curve
+from video_mocap.rigging.retarget.options import Options
+from video_mocap.rigging.retarget.pose import Poser
+from video_mocap.rigging.retarget.retarget import Retargeted, retarget
+from video_mocap.rigging.retarget.rig import Rig
+from video_mocap.rigging.retarget.source import take_source
+from video_mocap.rigging.retarget.transfer import Source
+
+sys.path.insert(0, str(Path(__file__).parent))
+from motion_samples import take_of, walk
+from rigs import SLOTS, make_rig
+
+
+def source(frames: int = 48, fps: float = 24.0) -> Source:
+    return take_source(take_of(walk(frames, fps)[None], fps), 1)
+
+
+def curve(done: Retargeted, bone: str, path: str = "rotation_quaternion") -> np.ndarray:
+    return next(key for key in done.keys if key.curve.bone == bone and key.curve.path == path).values
+
+
+def posed(done: Retargeted, rig: Rig, frames: np.ndarray) -> Poser:
+    """The rig as its keys put it at scene frames."""
+    poser = Poser(rig)
+    for key in done.keys:
+        values, row = key.evaluate(frames), rig.rows[key.curve.bone]
+        if key.curve.path == "location":
+            poser.put(row, None, values)
+        else:
+            poser.put(row, key.curve.rotations(values))
+    return poser
+
+
+def wrists(poser: Poser, rig: Rig) -> np.ndarray:
+    return np.stack([rig.to_world(poser.pose(rig.rows[SLOTS[f"hand.{side}"]])[:, :3, 3]) for side in "LR"], 1)
+
+
+def test_keys_lie_on_whole_frames_of_the_scene_at_the_motions_speed() -> None:
+    done = retarget(source(48, 24.0), make_rig(), SLOTS, Options(scene_fps=30.0, start_frame=11))
+    assert done.frames.tolist() == list(range(11, 71))
+    path = curve(done, "b_hips", "location")
+    speed = np.linalg.norm(path[-1] - path[0]) / ((done.frames[-1] - done.frames[0]) / 30.0)
+    assert speed == pytest.approx(1.2 * 0.98, rel=0.05)
+
+
+def test_source_keys_are_the_sources_own_frames() -> None:
+    done = retarget(source(48, 25.0), make_rig(), SLOTS, Options(scene_fps=24.0, keys="source"))
+    assert np.allclose(done.frames, 1 + np.arange(48) / 25 * 24)
+
+
+def test_frames_in_which_nobody_was_seen_have_no_keys() -> None:
+    joints = walk(48)
+    joints[20:30] = np.nan
+    done = retarget(take_source(take_of(joints[None], 24.0), 1), make_rig(), SLOTS)
+    assert done.frames.tolist() == [*range(1, 21), *range(31, 49)]
+    assert all(np.isfinite(key.values).all() for key in done.keys)
+
+
+def test_trimmed_motion_stays_at_its_time() -> None:
+    whole = retarget(source(), make_rig(), SLOTS, Options(feet=False))
+    part = retarget(source(), make_rig(), SLOTS, Options(feet=False, trim=(0.5, 1.0)))
+    assert part.frames.tolist() == list(range(13, 26))
+    assert np.allclose(curve(part, "b_thigh.L"), curve(whole, "b_thigh.L")[12:25], atol=1e-3)
+
+
+def test_a_part_of_no_influence_has_no_keys_and_half_is_half_the_way() -> None:
+    rig = make_rig()
+    options = Options(feet=False, influence={"arm.L": 0.0, "arm.R": 0.5})
+    done, full = retarget(source(), rig, SLOTS, options), retarget(source(), rig, SLOTS, Options(feet=False))
+    keyed = {key.curve.bone for key in done.keys}
+    assert not keyed & {"b_shoulder.L", "b_upper_arm.L", "b_forearm.L", "b_hand.L"}
+    half, whole = curve(done, "b_upper_arm.R"), curve(full, "b_upper_arm.R")
+    assert np.allclose(2 * np.arccos(np.abs(half[:, 0])), np.arccos(np.abs(whole[:, 0])), atol=1e-6)
+    assert "upper_arm.R" not in done.report.limbs
+
+
+def test_a_loop_ends_as_it_begins_and_is_itself_in_the_middle() -> None:
+    plain = retarget(source(55), make_rig(), SLOTS, Options(feet=False))
+    done = retarget(source(55), make_rig(), SLOTS, Options(feet=False, loop=True))
+    for key, was in zip(done.keys, plain.keys, strict=True):
+        turned = key.curve.path != "location"
+        same = abs(key.values[0] @ key.values[-1]) if turned else 1.0
+        assert same == pytest.approx(1.0, abs=1e-9)
+        assert np.allclose(key.values[27], was.values[27], atol=1e-9) or not turned
+
+
+def test_fewer_keys_stay_within_the_bound_at_every_joint() -> None:
+    rig = make_rig(arms_down=40.0, seed=3)
+    full = retarget(source(96), rig, SLOTS)
+    few = retarget(source(96), rig, SLOTS, Options(keys="reduced", tolerance=5.0))
+    away = np.linalg.norm(wrists(posed(few, rig, full.frames), rig) - wrists(full.poser, rig), axis=-1)
+    assert away.max() < 0.0051
+    assert few.report.keys < 0.6 * few.report.all_keys
+    assert few.reduced
+
+
+def test_the_bound_is_in_metres_on_a_rig_in_centimetres() -> None:
+    world = np.diag([0.01, 0.01, 0.01, 1.0])
+    rig = make_rig(scale=100.0, world=world)
+    full = retarget(source(48), rig, SLOTS)
+    few = retarget(source(48), rig, SLOTS, Options(keys="reduced", tolerance=5.0))
+    away = np.linalg.norm(wrists(posed(few, rig, full.frames), rig) - wrists(full.poser, rig), axis=-1)
+    assert 0.0001 < away.max() < 0.0051
+
+
+def test_an_offset_moves_the_figure_through_the_world() -> None:
+    rig = make_rig(scale=100.0, world=np.diag([0.01, 0.01, 0.01, 1.0]))
+    plain = retarget(source(), rig, SLOTS)
+    moved = retarget(source(), rig, SLOTS, Options(offset=(1.0, -2.0, 0.0)))
+    assert np.allclose(wrists(moved.poser, rig) - wrists(plain.poser, rig), [1.0, -2.0, 0.0], atol=1e-6)
+
+
+def test_the_report_measures_limbs_feet_and_what_was_not_seen() -> None:
+    done = retarget(source(), make_rig(leg_scale=1.6), SLOTS)
+    assert set(done.report.limbs) == {
+        f"{part}.{side}" for part in ("upper_arm", "forearm", "thigh", "shin") for side in "LR"
+    }
+    assert max(done.report.limbs["upper_arm.L"]) < 0.1
+    assert done.report.slide[2] < 15
+    text = "\n".join(done.report.lines())
+    assert "forearms turn about themselves" in text
+    joints = walk()
+    for name in ("left_hand", "right_hand", "nose", "left_ear", "right_ear"):
+        joints[:, TAKE.index(name)] = np.nan
+    blind = retarget(take_source(take_of(joints[None], 24.0), 1), make_rig(), SLOTS)
+    said = "\n".join(blind.report.unobserved)
+    assert "hands were not seen" in said
+    assert "face was not seen" in said
+
+
+def test_a_limb_that_goes_elsewhere_is_in_the_report() -> None:
+    """The report is measured, not hoped: a rig with a wrong mapping shows it."""
+    crossed = dict(SLOTS)
+    crossed["hand.L"], crossed["hand.R"] = crossed["hand.R"], crossed["hand.L"]
+    done = retarget(source(), make_rig(arms_down=60.0), crossed)
+    assert done.report.error[0] > 5
+
+
+def test_euler_bones_get_euler_curves() -> None:
+    rig = make_rig(seed=4)
+    rig = replace(rig, bones=tuple(replace(bone, rotation_mode="ZXY") for bone in rig.bones))
+    done = retarget(source(), rig, SLOTS)
+    found = next(key.curve for key in done.keys if key.curve.bone == "b_thigh.L")
+    assert isinstance(found, Curve)
+    assert (found.path, found.order, found.values.shape[1]) == ("rotation_euler", "ZXY", 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (Options(keys="few"), "keys is 'few'; choose one of scene, source, reduced"),
+        (Options(influence={"tail": 1.0}), "no part called tail"),
+        (Options(trim=(2.0, 1.0)), "the end must come after the start"),
+        (Options(trim=(50.0, None)), "the trimmed part"),
+        (Options(scene_fps=0.0), "above 0"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(options: Options, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        retarget(source(), make_rig(), SLOTS, options)
