@@ -47,7 +47,12 @@ _SOURCES = np.array([[POINTS.index(s) for s in _HANDS.get(name, (name, name))] f
 
 THRESHOLD = 0.3  # of finding a person, and of their being there still once their landmarks are known
 LEAST_CONFIDENCE = 0.5  # of the better half of a person's keypoints; below it nobody is there
-MARGIN = 1.5  # side of a close look over the longer side of the person's box
+#: Close looks at a person: side of the look over the longer side of the person's box, and whether in a mirror.
+CLOSE_LOOKS = {
+    "draft": ((1.5, False),),
+    "standard": ((1.5, False), (1.5, True)),
+    "high": ((1.5, False), (1.5, True), (1.25, False), (1.25, True)),
+}
 LARGEST_LOOK = 1024  # pixels; the networks see 224 and 256
 SEARCH_EVERY = 0.5  # seconds between searches of the whole picture while people are known
 FINE_SEARCH_EVERY = 2.0  # the same for small tiles
@@ -57,9 +62,11 @@ SMALLEST_TILE = 96  # pixels; a person is worth looking for from about a third o
 
 
 class MediaPipeDetector:
-    """See `Detector`. max_persons: how many people to look for. workers: looks that run at once."""
+    """See `Detector`. max_persons: how many people to look for. quality: a key of `CLOSE_LOOKS`. workers: looks that
+    run at once."""
 
-    def __init__(self, max_persons: int, workers: int | None = None) -> None:
+    def __init__(self, max_persons: int, quality: str = "standard", workers: int | None = None) -> None:
+        self._close_looks = CLOSE_LOOKS[quality]
         networks = read_networks()
         workers = workers or min(4, _cores())
         with quiet_stderr():
@@ -105,7 +112,7 @@ class MediaPipeDetector:
     def _close_up(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         """(M, K, 3) people: of each box the person in it, seen straight and in a mirror, where there is one."""
         height, width = image.shape[:2]
-        pairs = [(box, around(box, width, height, MARGIN, mirror)) for box in boxes for mirror in (False, True)]
+        pairs = [(box, around(box, width, height, *how)) for box in boxes for how in self._close_looks]
         pairs = [(box, look) for box, look in pairs if look is not None]
         chosen = [np.zeros((0, len(KEYPOINTS), 3))]
         for (box, _), people in zip(pairs, self._look(image, [look for _, look in pairs]), strict=True):
@@ -181,8 +188,7 @@ def _worth(people: np.ndarray) -> np.ndarray:
 
 def create(max_persons: int, quality: str = "standard") -> MediaPipeDetector:
     """The detector for at most `max_persons` people. Raises UserError if the networks are not there."""
-    del quality
-    return MediaPipeDetector(max_persons)
+    return MediaPipeDetector(max_persons, quality)
 
 
 def describe() -> dict[str, object]:

@@ -39,7 +39,8 @@ def misfit(lifted: np.ndarray, keypoints: np.ndarray, names: tuple[str, ...], in
     points = keypoints[known][:, rows]
     weight = np.nan_to_num(points[..., 2])
     pixel = np.where(weight[..., None] > 0, points[..., :2], np.nan)
-    extent = np.nanmedian(np.nanmax(pixel, axis=1) - np.nanmin(pixel, axis=1), axis=0).max()
+    seen = pixel[weight.any(axis=1)]
+    extent = np.median(np.nanmax(seen, axis=1) - np.nanmin(seen, axis=1), axis=0).max() if len(seen) else 0.0
     error = np.linalg.norm(project(placed[:, joints], intrinsics) - pixel, axis=-1) / (_USUAL * max(extent, 1.0))
     robust = np.nan_to_num(error**2 / (1 + error**2 / 9), nan=9.0)
     return float((weight * robust).sum() / max(weight.sum(), 1e-9))
