@@ -7,7 +7,6 @@ Registering declares classes and handlers and does nothing else: no network, no 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from types import ModuleType
 
 #: Name of the extension's root package, as Blender knows it (`bl_ext.user_default.video_mocap`).
@@ -18,8 +17,7 @@ PARTS = ("preferences", "properties", "session", "ui", "overlay")
 
 
 def _parts() -> list[ModuleType]:
-    found = [name for name in PARTS if importlib.util.find_spec(f".{name}", __package__)]
-    return [importlib.import_module(f".{name}", __package__) for name in found]
+    return [importlib.import_module(f".{name}", __package__) for name in PARTS]
 
 
 def register() -> None:

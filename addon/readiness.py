@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass
 
 from . import preferences, pump
-from .setup import resolve
 from .setup.folders import Folders
 
 #: Seconds after which is looked again.
@@ -60,6 +59,8 @@ def problem() -> str | None:
 
 def problem_now() -> str | None:
     """The same, looked up at once: few small files."""
+    from .setup import resolve
+
     found = resolve.engine_configuration(_take())
     return found if isinstance(found, str) else None
 
@@ -72,6 +73,8 @@ def _take() -> _Snapshot:
 
 
 def _look(snapshot: _Snapshot) -> None:
+    from .setup import resolve
+
     try:
         found = resolve.engine_configuration(snapshot)
         _known.problem = found if isinstance(found, str) else None

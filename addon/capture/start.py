@@ -17,6 +17,7 @@ from ..chores import Chore
 from ..engine.footage import Footage
 from ..properties import TakeItem
 from . import footage, request
+from .known_camera import known_camera
 from .origin import Origin
 
 
@@ -89,7 +90,7 @@ def _submit(scene: bpy.types.Scene, origin: Origin, found: footage.FootageChoice
         return tag
 
     def build(_nothing: None) -> Generator[Any, Any, None]:
-        camera = yield from request.known_camera(origin.find_scene(), found, origin.take_path)
+        camera = yield from known_camera(origin.find_scene(), found, origin.take_path)
         session.submit(tag, asked, options, camera)
 
     def finished(problem: str | None) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 import time
 from collections.abc import Sequence
@@ -173,6 +172,8 @@ def _last_line(text: str) -> str:
 
 def _run(command: list[str], folder: Path, stop: threading.Event | None, timeout: float) -> _Answer | str:
     """Run a short command; a sentence if it could not be started."""
+    import subprocess
+
     try:
         child = subprocess.Popen(
             command,

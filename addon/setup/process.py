@@ -9,23 +9,28 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import signal
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .environment import WINDOWS, clean_environment
 
+if TYPE_CHECKING:
+    import subprocess
+
+# subprocess and signal take 10 ms to import: not while Blender starts, only where a process is started or ended.
+
 GRACE = 3.0
 #: Not DETACHED_PROCESS: without any console each of its children would open a window of its own.
-NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-NEW_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+NO_WINDOW = 0x08000000 if WINDOWS else 0
+NEW_GROUP = 0x00000200 if WINDOWS else 0
 
 
 def start_detached(command: Sequence[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start a process that goes on when Blender ends; what it prints is added to `log`. Raises OSError."""
+    import subprocess
+
     with log.open("ab") as output:
         return subprocess.Popen(
             list(command),
@@ -59,6 +64,9 @@ def runs(pid: int, born: str) -> bool:
 
 def end(pid: int, born: str, grace: float = GRACE) -> None:
     """End a process and all its children: asked first, forced after `grace` seconds. Blocks that long at most."""
+    import signal
+    import subprocess
+
     if not runs(pid, born):
         return
     if WINDOWS:
@@ -113,6 +121,8 @@ _LOOKS: dict[int, tuple[float, str | None]] = {}
 
 
 def _ask_ps(pid: int) -> str | None:
+    import subprocess
+
     command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip()

@@ -9,17 +9,19 @@ is. So any later Blender can tell a set-up that runs from one that was cut off.
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import process
 from .environment import runner_python
 from .files import SetupError, last_lines, read_json, refusal, write_json
 from .folders import EXTENSION, Folders
+
+if TYPE_CHECKING:
+    import subprocess
 
 INTERRUPTED = "The set-up was interrupted: press Continue, and it goes on where it stopped."
 CANCELLED = "The set-up was cancelled: press Continue, and it goes on where it stopped."

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The bpy package carries no types.
 # pyright: reportInvalidTypeForm=false, reportAttributeAccessIssue=false, reportMissingImports=false
-"""Operators that start captures and steer them."""
+"""Operators that start captures and steer them.
+
+What they do is imported when it is done: Blender starts with the panels only.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,7 @@ import bpy
 from bpy.props import BoolProperty, IntProperty, StringProperty
 
 from .. import PACKAGE, pump, readiness, session
-from ..capture import arrival, request, start
-from ..capture.origin import Origin
+from ..capture import request
 from ..rights import refusal
 from .running import finish, follow, report
 
@@ -36,6 +38,8 @@ class VIDEO_MOCAP_OT_capture(bpy.types.Operator):  # noqa: N801, Blender's conve
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start the capture; in background mode also wait for it."""
+        from ..capture import start
+
         try:
             tag = start.capture(context.scene)
         except (session.NotReadyError, ValueError, OSError) as error:
@@ -79,6 +83,8 @@ class VIDEO_MOCAP_OT_resume(_OnJob, bpy.types.Operator):  # noqa: N801
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Let the engine go on, and wait for the take."""
+        from ..capture import arrival
+
         if problem := refusal(context.scene):
             return report(self, ValueError(problem))
         arrival.expect(self.job, context.scene)
@@ -94,6 +100,8 @@ class VIDEO_MOCAP_OT_collect(_OnJob, bpy.types.Operator):  # noqa: N801
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Fetch the take, then add it."""
+        from ..capture import arrival
+
         if problem := refusal(context.scene):
             return report(self, ValueError(problem))
         origin = arrival.expect(self.job, context.scene)
@@ -143,6 +151,8 @@ class VIDEO_MOCAP_OT_add_arrived(bpy.types.Operator):  # noqa: N801
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read and add it."""
+        from ..capture import arrival
+
         state = session.get()
         if self.number >= len(state.arrived):
             return {"CANCELLED"}
@@ -229,6 +239,9 @@ class VIDEO_MOCAP_OT_open_take(bpy.types.Operator):  # noqa: N801
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read and add it."""
+        from ..capture import arrival
+        from ..capture.origin import Origin
+
         path = Path(bpy.path.abspath(self.filepath))
         if not self.filepath or not path.is_file():
             return report(self, ValueError("Choose a .take.npz file"))

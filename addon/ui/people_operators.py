@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import bpy
 from bpy.props import EnumProperty
 
-from ...rigging import people
 from .. import session
-from ..capture import collect, request
+from ..capture import request
 from ..overlay.source import scene_moment
 from ..properties import active_person, active_take
 from ..rights import person_refusal
 from .running import follow
 from .take_operators import origin_of_item
+
+if TYPE_CHECKING:
+    from ..capture.collect import Edit
 
 #: Blender forgets the texts of a dynamic list unless somebody holds them.
 _held: list[tuple[str, str, str]] = []
@@ -45,8 +49,10 @@ class _OnPerson:
             cls.poll_message_set(problem)
         return not problem
 
-    def rewrite(self, context: bpy.types.Context, edit: collect.Edit, undo: str) -> set[str]:
+    def rewrite(self, context: bpy.types.Context, edit: Edit, undo: str) -> set[str]:
         """Write the edited take and show it in the place of this one."""
+        from ..capture import collect
+
         item = active_take(context.scene)
         path = request.new_take_path(item.name, session.get().promised())
         origin = origin_of_item(item, path)
@@ -76,6 +82,8 @@ class VIDEO_MOCAP_OT_merge_people(_WithOther, bpy.types.Operator):  # noqa: N801
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Merge."""
+        from ...rigging import people
+
         first, second = active_person(active_take(context.scene)).person_id, int(self.other)
         return self.rewrite(context, lambda take: people.merge_persons(take, first, second), "Merge People")
 
@@ -90,6 +98,8 @@ class VIDEO_MOCAP_OT_swap_people(_WithOther, bpy.types.Operator):  # noqa: N801
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Swap."""
+        from ...rigging import people
+
         first, second, moment = active_person(active_take(context.scene)).person_id, int(self.other), _moment(context)
         return self.rewrite(context, lambda take: people.swap_persons(take, first, second, moment), "Swap People")
 
@@ -102,6 +112,8 @@ class VIDEO_MOCAP_OT_split_person(_OnPerson, bpy.types.Operator):  # noqa: N801
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Split."""
+        from ...rigging import people
+
         person, moment = active_person(active_take(context.scene)).person_id, _moment(context)
         return self.rewrite(context, lambda take: people.split_person(take, person, moment), "Split Person")
 
@@ -119,6 +131,8 @@ class VIDEO_MOCAP_OT_delete_person(_OnPerson, bpy.types.Operator):  # noqa: N801
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Delete."""
+        from ...rigging import people
+
         person = active_person(active_take(context.scene)).person_id
         return self.rewrite(context, lambda take: people.delete_person(take, person), "Delete Person")
 

@@ -55,7 +55,9 @@ class VIDEO_MOCAP_OT_save_settings(_SettingsFile, bpy.types.Operator):  # noqa: 
         options, scene = request.options(context.scene.video_mocap), context.scene.name
 
         def build(_nothing: None) -> Generator[Any, Any, None]:
-            camera = yield from request.known_camera(bpy.data.scenes[scene], None, path)
+            from ..capture.known_camera import known_camera
+
+            camera = yield from known_camera(bpy.data.scenes[scene], None, path)
             settings_file.write_settings(path, options | ({"camera": str(camera)} if camera is not None else {}))
 
         def finished(problem: str | None) -> None:

@@ -1,30 +1,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The bpy package carries no types.
 # pyright: reportInvalidTypeForm=false, reportAttributeAccessIssue=false, reportMissingImports=false
-"""Operators on the takes of a scene."""
+"""Operators on the takes of a scene.
+
+What they do is imported when it is done: Blender starts with the panels only.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import BoolProperty
 
-from ...rigging.blender.parts import remove_take
 from .. import readiness, session
-from ..capture import arrival, matching, request, start
-from ..capture.collect import Entry
-from ..capture.origin import Origin
+from ..capture import request
 from ..chores import sentence
 from ..properties import active_take
 from ..rights import is_in_scene, take_refusal
 from .running import finish, follow, report
+
+if TYPE_CHECKING:
+    from ..capture.origin import Origin
 
 _LONG = 24 * 3600.0
 
 
 def origin_of_item(item, path: Path) -> Origin:
     """Where a take of the list is wanted when it is made anew with its file at `path`."""
+    from ..capture.origin import Origin
+
     origin = Origin(
         item.name,
         path,
@@ -65,6 +71,8 @@ class VIDEO_MOCAP_OT_delete_take(bpy.types.Operator):  # noqa: N801, Blender's c
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove objects, entry, and the file if that was ticked."""
+        from ...rigging.blender.parts import remove_take
+
         settings = context.scene.video_mocap
         item = active_take(context.scene)
         path = request.absolute(item.filepath) if item.filepath else None
@@ -93,6 +101,8 @@ class _Again:
 
     def again(self, context: bpy.types.Context, keep_lifter: bool) -> set[str]:
         """Ask the engine; in background mode wait for it."""
+        from ..capture import start
+
         try:
             tag = start.again(context.scene, active_take(context.scene), keep_lifter)
         except (session.NotReadyError, ValueError, OSError) as error:
@@ -141,6 +151,9 @@ class VIDEO_MOCAP_OT_add_take(bpy.types.Operator):  # noqa: N801
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Build it anew, in its old place in the list."""
+        from ..capture import arrival
+        from ..capture.collect import Entry
+
         item = active_take(context.scene)
         origin = origin_of_item(item, request.absolute(item.filepath))
         return follow(self, arrival.bring_back(origin, Entry.of(item)))
@@ -162,6 +175,8 @@ class VIDEO_MOCAP_OT_match_scene(bpy.types.Operator):  # noqa: N801
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Do it; keys of all takes move to stay in step."""
+        from ..capture import matching
+
         try:
             return follow(self, matching.match(context.scene, active_take(context.scene)))
         except ValueError as error:
