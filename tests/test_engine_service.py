@@ -198,7 +198,7 @@ def test_no_python(data: Path, tmp_path: Path) -> None:
         blender.engine.connect()
         told = blender.wait(Disconnected, seconds=5)
         assert "no such file or directory" in told.sentence
-        assert "press Repair engine" in told.sentence
+        assert "press Repair Engine" in told.sentence
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_python_that_breaks(data: Path, tmp_path: Path, script: str, seconds: 
         blender.engine.connect()
         told = blender.wait(Disconnected, seconds=seconds)
         assert words in told.sentence
-        assert "press Repair engine" in told.sentence
+        assert "press Repair Engine" in told.sentence
         assert not told.retrying
 
 

@@ -68,7 +68,7 @@ def wrong_version(theirs: object) -> EngineError:
     return EngineError(
         "wrong_version",
         f"The capture engine is {whose} of the protocol and this add-on speaks {API}: "
-        "press Update engine in the preferences.",
+        "press Update Engine in the preferences.",
         {"api": theirs},
     )
 
@@ -125,7 +125,7 @@ def cannot_write(path: Path, error: OSError) -> EngineError:
 def cannot_start(python: Path, reason: str) -> EngineError:
     """The environment's Python is missing or breaks."""
     return EngineError(
-        "start", f"The capture engine does not start ({reason}; {python}): press Repair engine in the preferences."
+        "start", f"The capture engine does not start ({reason}; {python}): press Repair Engine in the preferences."
     )
 
 
