@@ -90,6 +90,10 @@ class Chore:
         self.waiting = False
         yield from self.build(self._result)
         if self.undo:
+            # Blender evaluates what is new, and copies the file's data for the step: each in a piece of its own.
+            yield pump.WAIT
+            update_views()
+            yield pump.WAIT
             push_undo(self.undo)
 
     def _fail(self, error: Exception) -> None:
@@ -146,6 +150,12 @@ def may_change_file() -> bool:
         if any(operator.bl_idname.startswith("TRANSFORM_OT_") for operator in getattr(window, "modal_operators", ())):
             return False
     return True
+
+
+def update_views() -> None:
+    """Evaluate what was changed in the scenes that are shown, which drawing would do next anyway."""
+    for window in bpy.context.window_manager.windows:
+        window.view_layer.update()
 
 
 def push_undo(message: str) -> None:

@@ -144,6 +144,7 @@ def _write(rig: str, home: str, tracks: list[Track]) -> Iterator[float]:
     copy = raw.copy()
     copied = copy.name
     try:
+        yield 0.4
         ends = time.perf_counter() + _PIECE
         for number, track in enumerate(tracks):
             curves = _curves(bpy.data.actions[copied]).get(track.path, [])
@@ -152,6 +153,7 @@ def _write(rig: str, home: str, tracks: list[Track]) -> Iterator[float]:
             if time.perf_counter() > ends:
                 yield 0.4 + 0.6 * number / len(tracks)
                 ends = time.perf_counter() + _PIECE
+        yield 1.0
         _install(bpy.data.objects[rig], bpy.data.collections[home], bpy.data.actions[copied])
     except BaseException:
         if copied in bpy.data.actions:

@@ -4,7 +4,7 @@
 """Long work on Blender's main thread, in pieces that the interface does not feel.
 
 One timer, which exists only while there is something to do: it empties the engine's messages and steps generators for
-at most 20 ms a tick. In background mode timers never fire: there, `step` and `until` are called instead.
+about 10 ms a tick. In background mode timers never fire: there, `step` and `until` are called instead.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import bpy
 
 #: Seconds of work a tick; Blender draws between ticks.
-BUDGET = 0.02
+BUDGET = 0.01
 #: Seconds between ticks while generators run, and while there is only something to wait for.
 WORKING, WAITING = 0.01, 0.1
 #: What a generator yields that can do nothing but wait for a thread or for the user.

@@ -184,10 +184,32 @@ class VIDEO_MOCAP_OT_match_scene(bpy.types.Operator):  # noqa: N801
             return {"CANCELLED"}
 
 
+class VIDEO_MOCAP_OT_follow_rate(bpy.types.Operator):  # noqa: N801
+    """Move the keys of all takes to their true times at the scene's frame rate"""
+
+    bl_idname = "video_mocap.follow_rate"
+    bl_label = "Follow Frame Rate"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There is a take with objects."""
+        problem = take_refusal(context.scene)
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Do it."""
+        from ..capture import matching
+
+        return follow(self, matching.follow_rate(context.scene))
+
+
 CLASSES = (
     VIDEO_MOCAP_OT_delete_take,
     VIDEO_MOCAP_OT_lift_again,
     VIDEO_MOCAP_OT_refine_again,
     VIDEO_MOCAP_OT_add_take,
     VIDEO_MOCAP_OT_match_scene,
+    VIDEO_MOCAP_OT_follow_rate,
 )

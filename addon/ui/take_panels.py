@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bpy
 
+from ...rigging.blender.rate import is_timed_for
 from .. import session
 from ..overlay.source import scene_moment, take_file
 from ..properties import active_person, active_take
@@ -62,6 +63,9 @@ class Takes:
         layout.label(text=f"{item.frames} frames, {item.fps:.4g} fps, {duration(seconds)}")
         for warning in item.warnings.splitlines():
             sentence(layout, context, warning, "ERROR")
+        if item.collection is not None and not is_timed_for(item.collection, context.scene):
+            sentence(layout, context, "The scene's frame rate was changed: the takes play at the wrong speed", "ERROR")
+            layout.operator("video_mocap.follow_rate")
         column = layout.column(align=True)
         row = column.row(align=True)
         row.operator("video_mocap.lift_again")

@@ -26,14 +26,14 @@ def part(name: str) -> ModuleType:
 
 
 @contextlib.contextmanager
-def as_in_a_window() -> Iterator[None]:
+def as_in_a_window(one_piece: bool = True) -> Iterator[None]:
     """Operators return at once, as they do where there is a window; `tick_until` stands for the timer.
 
-    A tick does one piece of work only, so that tests can stop anywhere.
+    one_piece: a tick does one piece of work only, so that tests can stop anywhere.
     """
     pump = part("pump")
     usual = pump.BUDGET
-    pump.synchronous, pump.BUDGET = False, 0.0
+    pump.synchronous, pump.BUDGET = False, 0.0 if one_piece else usual
     try:
         yield
     finally:
@@ -50,23 +50,15 @@ def until_idle(seconds: float = 60.0) -> None:
     tick_until(lambda: not part("session").get().chores, seconds)
 
 
-def write_take(path: Path, people: int = 1, frames: int = 40, **changes: Any) -> Path:
-    """A take of the sample's truth at `path`: its first frames, with one or more people beside each other."""
+def write_take(path: Path, people: int = 1, frames: int = 40, times: int = 1) -> Path:
+    """A take of the sample's truth at `path`: its first frames, some times over, of people beside each other."""
     take_module, files = part("rigging.take"), part("files")
     whole = take_module.read_take(SAMPLE_TAKE)
     rows = {name: getattr(whole, name)[:, :frames] for name in ("joints", "joints_confidence", "keypoints", "contacts")}
-    rows = {name: np.repeat(values, people, axis=0) for name, values in rows.items()}
+    rows = {name: np.repeat(np.concatenate([values] * times, 1), people, axis=0) for name, values in rows.items()}
     for row in range(people):
         rows["joints"][row, ..., 0] += row
-    camera = whole.world_to_camera if len(whole.world_to_camera) == 1 else whole.world_to_camera[:frames]
-    take = replace(
-        whole,
-        times=whole.times[:frames],
-        world_to_camera=camera,
-        person_ids=np.arange(1, people + 1),
-        **rows,
-        **changes,
-    )
+    take = replace(whole, times=np.arange(frames * times) / whole.fps, person_ids=np.arange(1, people + 1), **rows)
     files.write_take(path, take)
     return path
 
