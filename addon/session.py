@@ -69,6 +69,17 @@ class Session:
         """Jobs that came to an end and still lie with the engine: failed, cancelled, or not fetched."""
         return [job for job in self.jobs.values() if job["state"] in FINAL and not self._is_coming(job)]
 
+    def coming(self) -> bool:
+        """Whether something is on its way that was asked for: a capture that has no job yet, a take that is done."""
+        with_jobs = {self.tag_of(job["id"]) for job in self.jobs.values()}
+        asked = self.engine is not None and self.problem is None
+        return any(
+            tag not in with_jobs and asked for tag, origin in self.origins.items() if origin not in self.arrived
+        ) or any(
+            self._is_coming(job) and self.origins[self.tag_of(job["id"])] not in self.arrived
+            for job in self.jobs.values()
+        )
+
     def _is_coming(self, job: dict[str, Any]) -> bool:
         """Done, and its take is being fetched or brought into a scene by itself."""
         origin = self.origins.get(self.tag_of(job["id"]))
@@ -173,7 +184,7 @@ def drain() -> bool:
         heard = True
     if heard or busy:
         pump.redraw()
-    return bool(session.live() or session.chores or time.monotonic() < session.attentive_until)
+    return bool(session.live() or session.coming() or session.chores or time.monotonic() < session.attentive_until)
 
 
 def _hear(message: Message) -> None:

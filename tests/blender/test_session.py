@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long the add-on listens to the engine."""
+
+from __future__ import annotations
+
+import queue
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from .driving import part
+
+
+@pytest.fixture
+def state(addon: Any) -> Any:  # noqa: ARG001, it comes first
+    """A session with a capture of ours that is done, long after the button was pressed."""
+    state = part("session").get()
+    state.jobs["a"] = {"id": "a", "tag": "t", "state": "done", "label": "walk", "footage": {"name": "walk.mp4"}}
+    state.origins["t"] = part("capture.origin").Origin("walk", Path("walk.take.npz"))
+    state.attentive_until = 0.0
+    return state
+
+
+def test_a_finished_capture_is_listened_for_until_its_take_came(state: Any) -> None:
+    """The take travels after the job is done: a timer that ended in between would leave it lying."""
+    drain = part("session").drain
+    assert state.live() == []
+    assert drain()
+    del state.origins["t"]
+    assert not drain()
+
+
+def test_nothing_is_listened_for_when_the_take_is_here_or_cannot_come(state: Any) -> None:
+    drain = part("session").drain
+    state.arrived.append(state.origins["t"])
+    assert not drain()
+    state.arrived.clear()
+    state.stuck.add("a")
+    assert not drain()
+
+
+def test_an_engine_that_starts_slowly_is_listened_for(state: Any) -> None:
+    """A first start from a cold disk takes longer than the attention that a button gets."""
+    drain = part("session").drain
+    state.jobs.clear()
+    assert not drain(), "nobody was asked"
+    state.engine = SimpleNamespace(messages=queue.Queue(), close=lambda _stop: None)
+    assert drain()
+    state.problem = "The engine did not start."
+    assert not drain()
