@@ -89,6 +89,8 @@ class Service:
                 raise ApiError("bad_request", "this upload is a camera, not footage")
             return found
         path = self._path(source)
+        if path.suffix.lower() == ".npz" and not path.name.lower().endswith(ARRAYS[:2]):
+            raise ApiError("bad_request", f"{path} is neither footage nor a .take.npz or .keypoints.npz")
         job.name, job.source = path.name, str(path)
         return None
 
@@ -134,8 +136,6 @@ class Service:
             raise ApiError("bad_request", f"{path} is neither a file nor a folder of images")
         if not os.access(path, os.R_OK):
             raise ApiError("bad_request", f"{path} cannot be read: permission denied")
-        if path.suffix.lower() == ".npz" and not path.name.lower().endswith(ARRAYS[:2]):
-            raise ApiError("bad_request", f"{path} is neither footage nor a .take.npz or .keypoints.npz")
         return path
 
 

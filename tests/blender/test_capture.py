@@ -204,6 +204,26 @@ def test_disabled_and_enabled_in_mid_job() -> None:
     assert takes()[0].name == "sample"
 
 
+def test_a_camera_of_the_scene_is_given_to_the_capture() -> None:
+    scene = bpy.context.scene
+    scene.render.fps = 30
+    clip = bpy.data.movieclips.load(str(SAMPLE))
+    scene.render.resolution_x, scene.render.resolution_y = clip.size
+    camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
+    camera.location, camera.rotation_euler = (0.5, -6.0, 1.4), (1.5, 0.0, 0.05)
+    scene.collection.objects.link(camera)
+    bpy.context.view_layer.update()
+    scene.video_mocap.lens, scene.video_mocap.camera = "CAMERA", camera
+    with as_in_a_window():
+        ops.capture()
+        until_takes(1)
+    item = takes()[0]
+    take = part("rigging.take").read_take(item.filepath)
+    seen_from = -take.world_to_camera[0, :3, :3].T @ take.world_to_camera[0, :3, 3]
+    assert seen_from == pytest.approx((0.5, -6.0, 1.4), abs=1e-3)
+    assert Path(item.filepath).with_name("sample.camera.npz").exists()
+
+
 def test_discarding_removes_a_capture() -> None:
     choose(bpy.context.scene.video_mocap, end=3.0)
     with as_in_a_window():
