@@ -70,3 +70,33 @@ def write_curves(
     """One F-curve per column of `values` (F, C) with keys at `frames` (F,). RuntimeError where one already is."""
     for index in range(values.shape[1]):
         write_curve(holder, path, index, frames, values[:, index], group, interpolation)
+
+
+def write_bezier(
+    holder: Any, path: str, index: int, frames: np.ndarray, values: np.ndarray, slopes: np.ndarray, group: str
+) -> None:
+    """One F-curve that is a cubic with these slopes (F,), per frame, at keys (F,): handles at a third of the way.
+
+    RuntimeError where there already is one.
+    """
+    curve = holder.fcurves.new(path, index=index)
+    curve.group = holder.groups.get(group) or holder.groups.new(group)
+    points, count = curve.keyframe_points, len(frames)
+    points.add(count)
+    spans = np.diff(frames) / 3 if count > 1 else np.ones(1)
+    sides = {"handle_left": -np.concatenate([spans[:1], spans]), "handle_right": np.concatenate([spans, spans[-1:]])}
+    points.foreach_set("co", _flat(frames, values))
+    points.foreach_set("interpolation", np.full(count, _code("interpolation", "BEZIER"), np.int32))
+    for name, away in sides.items():
+        away = away[-count:] if name == "handle_left" else away[:count]
+        points.foreach_set(name + "_type", np.full(count, _code(name + "_type", "ALIGNED"), np.int32))
+        points.foreach_set(name, _flat(frames + away, values + away * slopes))
+    curve.update()
+
+
+def _flat(frames: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return np.stack([frames, values], 1).astype(np.float32).ravel()
+
+
+def _code(name: str, item: str) -> int:
+    return bpy.types.Keyframe.bl_rna.properties[name].enum_items[item].value

@@ -76,5 +76,9 @@ class Options:
         """0..1 for a slot."""
         for part, stems in PARTS.items():
             if slot in stems or slot.partition(".")[0] in stems:
-                return float(min(max(self.influence.get(part, 1.0), 0.0), 1.0))
+                return self.part_influence_of(part)
         return 1.0
+
+    def part_influence_of(self, part: str) -> float:
+        """0..1 for a part of the body."""
+        return float(min(max(self.influence.get(part, 1.0), 0.0), 1.0))

@@ -100,6 +100,13 @@ def limb_errors(
     return found
 
 
+def limb_directions(source: Source, times: np.ndarray, slots: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """slot -> (F, 3) unit direction of the person's limb at `times`, NaN where it was not seen."""
+    return {
+        slot: _person_limb(source, times, first, second) for slot, (_, first, second) in LIMBS.items() if slot in slots
+    }
+
+
 def _person_limb(source: Source, times: np.ndarray, first: str, second: str) -> np.ndarray:
     """(F, 3) unit direction from one joint to another at `times`; NaN where they were not seen on both sides of it."""
     rows = [TAKE.index(first), TAKE.index(second)]

@@ -30,12 +30,14 @@ __all__ = ["Options", "Retargeted", "retarget"]
 class Retargeted:
     """Keys for a rig, and what there is to say about them.
 
-    keys: a curve for each property of a bone. frames: (F,) of the scene, where the motion was worked out. poser: the
+    keys: a curve for each property of a bone. frames, times: (F,) of the scene, seconds of the source, where the
+    motion was worked out. poser: the
     rig as it stands on those frames. reduced: between the keys lie cubics with the keys' own slopes; otherwise lines.
     """
 
     keys: tuple[Keys, ...]
     frames: np.ndarray
+    times: np.ndarray
     poser: Poser
     report: Report
     reduced: bool
@@ -79,7 +81,7 @@ def retarget(source: Source, rig: Rig, slots: Mapping[str, str], options: Option
         frames=(float(frames[0]), float(frames[-1])),
         warnings=_warnings(rig, slots),
     )
-    return Retargeted(tuple(keys), frames, poser, report, options.keys == "reduced")
+    return Retargeted(tuple(keys), frames, times, poser, report, options.keys == "reduced")
 
 
 #: Slots that most rigs lack and nobody misses.

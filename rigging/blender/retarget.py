@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The bpy package carries no types.
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
+"""A person's motion as an action of the user's own armature, in pieces that Blender's interface does not feel.
+
+Nothing about the rig is changed but its animation data: rest pose, rolls, constraints, transforms, rotation modes, mode
+and selection stay as they are. Numbers are worked out in a thread, which touches nothing of Blender's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..retarget.controls import Controls, Switch
+from ..retarget.options import Options
+from ..retarget.report import Report, limb_directions
+from ..retarget.retarget import Retargeted, retarget
+from ..retarget.rig import Rig
+from ..retarget.transfer import Source
+from .blocks import Block, GoneError
+from .retarget_action import ActionBuild
+from .retarget_check import deform_bones, limb_angles
+from .rig import read_rig
+from .units import metres_per_unit
+
+#: So many frames are looked at as Blender itself evaluates them.
+_LOOKED_AT = 8
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was made. Hold the action no longer than one step: undo replaces data-blocks."""
+
+    action: bpy.types.Action
+    report: Report
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences."""
+        return self.report.warnings
+
+
+def retarget_onto(
+    armature: bpy.types.Object,
+    source: Source,
+    options: Options,
+    slots: Mapping[str, str],
+    controls: Controls | None = None,
+) -> Result:
+    """`retarget_in_pieces`, all at once."""
+    pieces = retarget_in_pieces(armature, source, options, slots, controls)
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value
+
+
+def retarget_in_pieces(
+    armature: bpy.types.Object,
+    source: Source,
+    options: Options,
+    slots: Mapping[str, str],
+    controls: Controls | None = None,
+) -> Generator[float, None, Result]:
+    """Put a person's motion on an armature as one action with one slot.
+
+    slots: slot -> bone name. controls: what a control rig has besides. A generator: each step is at most about 20 ms of
+    work and yields the progress, 0..1. Raises ValueError, in one sentence, if the armature cannot be animated, the
+    mapping or an option is wrong, the person was never seen, or the work was undone under way; nothing is left in the
+    file then, nor if the generator is closed.
+    """
+    check_armature(armature, options)
+    controls = controls or Controls()
+    home, name = Block("objects", armature), armature.name
+    rig = metric_rig(armature)
+    warnings = _warnings(armature, slots)
+    done: Retargeted = yield from _aside(lambda: retarget(source, rig, slots, options))
+    try:
+        check_armature(home.get(), options)
+        build = ActionBuild(home.get(), options.action, options.name)
+    except GoneError:
+        raise ValueError(f"the armature {name} was removed under way") from None
+    try:
+        for progress in build.pieces(done.keys, done.reduced, _switches(rig, controls, options), float(done.frames[0])):
+            yield 0.3 + 0.65 * progress
+        action = build.give()
+    except (GoneError, ReferenceError):
+        build.discard()
+        raise ValueError(f"the motion for {name} was undone under way; put it on again") from None
+    except BaseException:
+        build.discard()
+        raise
+    checked = None if options.action == "nla" else _look(home.get(), rig, slots, source, done, options)
+    report = replace(done.report, warnings=done.report.warnings + warnings, checked=checked)
+    return Result(action, report)
+
+
+def metric_rig(armature: bpy.types.Object) -> Rig:
+    """An armature as numbers, in a world measured in metres by the scene's own ruler. Raises ValueError."""
+    rig = read_rig(armature)
+    world = rig.world.copy()
+    world[:3] *= metres_per_unit(armature.users_scene[0]) if armature.users_scene else 1.0
+    return replace(rig, world=world)
+
+
+def check_armature(armature: bpy.types.Object, options: Options) -> None:
+    """Raises ValueError, in one sentence, if an object cannot be given an action."""
+    name = armature.name
+    if armature.type != "ARMATURE":
+        raise ValueError(f"{name} is no armature; choose one")
+    if armature.library is not None:
+        raise ValueError(f"{name} is linked from another file; make a library override of it and choose that")
+    if armature.pose is None or not armature.users_scene:
+        raise ValueError(f"{name} is in no scene; link it into one first")
+    animation = armature.animation_data
+    if animation is None:
+        return
+    if animation.use_tweak_mode:
+        raise ValueError(f"a strip of {name} is being edited in the NLA editor; leave tweak mode first")
+    if options.action == "replace" and animation.action is not None and animation.action.library is not None:
+        raise ValueError(f"the action {animation.action.name} is linked from another file; choose a new action")
+
+
+def _switches(rig: Rig, controls: Controls, options: Options) -> list[tuple[Switch, float]]:
+    """Which switches get a key, and its value."""
+    keyed = [
+        switch for switch in controls.switches if switch.bone in rig.rows and options.part_influence_of(switch.limb)
+    ]
+    return [(switch, switch.ik if options.limbs == "ik" else switch.fk) for switch in keyed]
+
+
+def _aside(work: Callable[[], Any]) -> Generator[float, None, Any]:
+    results: list[Any] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except Exception as error:
+            results.append(error)
+
+    thread = threading.Thread(target=run, name="video_mocap retarget", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        yield 0.0
+        thread.join(0.004)
+    if isinstance(results[0], Exception):
+        raise results[0]
+    return results[0]
+
+
+def _look(
+    armature: bpy.types.Object, rig: Rig, slots: Mapping[str, str], source: Source, done: Retargeted, options: Options
+) -> tuple[float, float] | None:
+    """(mean, most) degrees between the person's limbs and those that Blender evaluates, over a few frames."""
+    rows = np.unique(np.linspace(0, len(done.frames) - 1, _LOOKED_AT).round().astype(int))
+    judged = {slot: name for slot, name in slots.items() if options.part_influence(slot) >= 1}
+    wanted = limb_directions(source, done.times[rows], judged)
+    angles = limb_angles(armature, deform_bones(rig, judged), done.frames[rows].tolist(), wanted)
+    return (float(angles.mean()), float(angles.max())) if len(angles) else None
+
+
+def _warnings(armature: bpy.types.Object, slots: Mapping[str, str]) -> tuple[str, ...]:
+    said = []
+    if armature.data.pose_position == "REST":
+        said.append(f"{armature.name} shows its rest position; set Pose Position to see the motion")
+    animation = armature.animation_data
+    if animation is not None and animation.action_influence < 1:
+        said.append(f"the action of {armature.name} has an influence of {animation.action_influence:.0%} in the NLA")
+    driven = set()
+    for curve in animation.drivers if animation is not None else ():
+        for name in slots.values():
+            if curve.data_path.startswith(f'pose.bones["{bpy.utils.escape_identifier(name)}"].') and (
+                "rotation" in curve.data_path or "location" in curve.data_path
+            ):
+                driven.add(name)
+    if driven:
+        said.append(f"{', '.join(sorted(driven))}: a driver moves this instead of the keys")
+    locked = [name for name in slots.values() if all(armature.pose.bones[name].lock_rotation)]
+    if locked:
+        said.append(f"{', '.join(sorted(locked))}: locked against turning by hand; the keys turn them all the same")
+    return tuple(said)
