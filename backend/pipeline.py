@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 #: The lifter that ships with the project.
 DEFAULT_WEIGHTS = Path(__file__).parent / "lifting" / "weights" / "temporal-coco17-take26.safetensors"
 #: How much detection looks.
-QUALITIES = ("draft", "standard", "high")
+QUALITIES = ("draft", "standard")
 #: Raised whenever a stage's result changes for the same input: kept results of before are then no longer found.
 _VERSIONS = {"detection": 1, "lifting": 1}
 

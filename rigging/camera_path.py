@@ -71,7 +71,7 @@ class CameraPath:
         wanted = np.asarray(times, np.float64)
         right = np.clip(np.searchsorted(self.times, wanted), 0, len(self.times) - 1)
         left = np.maximum(right - 1, 0)
-        span = np.where(right > left, self.times[right] - self.times[left], 1.0)
+        span = np.where(right > left, self.times[right] - self.times[left], np.inf)
         fraction = np.clip((wanted - self.times[left]) / span, 0.0, 1.0)
         turns = quaternions.from_matrix(self.world_to_camera[:, :3, :3])
         rotation = quaternions.to_matrix(quaternions.slerp(turns[left], turns[right], fraction))

@@ -51,8 +51,8 @@ def test_between_moments_the_centre_moves_straight_and_the_view_turns_evenly() -
 
 
 def test_one_moment_is_a_camera_that_stands_still() -> None:
-    path = camera(times=np.zeros(1), world_to_camera=camera().world_to_camera[:1])
-    np.testing.assert_array_equal(path.at(np.arange(4.0)), np.repeat(path.world_to_camera, 4, 0))
+    path = camera(times=np.zeros(1), world_to_camera=camera().world_to_camera[1:2])
+    np.testing.assert_array_equal(path.at(np.array([-1, 0, 0.3, 2])), np.repeat(path.world_to_camera, 4, 0))
 
 
 SCALED = np.stack([np.diag([2.0, 2, 2, 1])] * 3)

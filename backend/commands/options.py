@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..pipeline import CaptureOptions
 
 DEVICES = ("auto", "cpu", "cuda")
-QUALITIES = ("draft", "standard", "high")  # as in the pipeline, which is not imported to print a help text
+QUALITIES = ("draft", "standard")  # as in the pipeline, which is not imported to print a help text
 
 
 def number_in(low: float, high: float, what: str, inclusive: bool = False) -> Callable[[str], float]:
@@ -59,7 +59,7 @@ def add_footage(parser: argparse.ArgumentParser) -> None:
     """Which stretch of the footage, and who in it."""
     parser.add_argument("--detector", metavar="NAME", help="finds the people in 2D (default: mediapipe)")
     parser.add_argument(
-        "--quality", choices=QUALITIES, help="how much detection looks: draft is faster, high is slower"
+        "--quality", choices=QUALITIES, help="how much detection looks: draft takes half the time (default: standard)"
     )
     parser.add_argument("--max-persons", type=whole_number, metavar="N", help="keep at most so many people")
     parser.add_argument("--start", type=seconds, metavar="SECONDS", help="where in the footage to start")

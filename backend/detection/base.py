@@ -117,7 +117,7 @@ class DetectorEntry:
     """A row of the table of detectors.
 
     module: the module of this package, imported only on use, that has `create(max_persons, quality) -> Detector`
-    (quality: "draft", "standard" or "high", how much it looks) and `describe() -> dict`, the `source` of its detectors
+    (quality: "draft" or "standard", how much it looks) and `describe() -> dict`, the `source` of its detectors
     without making one.
     needs: distributions to install, in words. licence: of the weights.
     """

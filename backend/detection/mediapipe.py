@@ -51,7 +51,6 @@ LEAST_CONFIDENCE = 0.5  # of the better half of a person's keypoints; below it n
 CLOSE_LOOKS = {
     "draft": ((1.5, False),),
     "standard": ((1.5, False), (1.5, True)),
-    "high": ((1.5, False), (1.5, True), (1.25, False), (1.25, True)),
 }
 LARGEST_LOOK = 1024  # pixels; the networks see 224 and 256
 SEARCH_EVERY = 0.5  # seconds between searches of the whole picture while people are known
