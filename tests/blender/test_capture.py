@@ -221,7 +221,7 @@ def test_a_camera_of_the_scene_is_given_to_the_capture() -> None:
     take = part("rigging.take").read_take(item.filepath)
     seen_from = -take.world_to_camera[0, :3, :3].T @ take.world_to_camera[0, :3, 3]
     assert seen_from == pytest.approx((0.5, -6.0, 1.4), abs=1e-3)
-    assert Path(item.filepath).with_name("sample.camera.npz").exists()
+    assert Path(item.filepath.replace(".take.npz", ".camera.npz")).exists()
 
 
 def test_discarding_removes_a_capture() -> None:
