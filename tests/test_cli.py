@@ -81,13 +81,20 @@ def test_doctor_finds_what_a_capture_needs_and_leaves_nothing(tmp_path: Path) ->
         ["capture", "clip.mp4", "--fov", "60", "--focal-length", "1000"],
         ["capture", "clip.mp4", "--fov", "180"],
         ["capture", "clip.mp4", "--focal-length", "nan"],
+        ["capture", "clip.mp4", "--fov", "60", "--camera", "x.camera.npz"],
+        ["capture", "clip.mp4", "--quality", "best"],
+        ["capture", "clip.mp4", "--height", "0"],
+        ["lift", "x.npz", "--smoothing", "inf"],
+        ["lift", "x.npz", "--smoothing", "5"],
+        ["lift", "x.npz", "--quality", "draft"],
         ["capture", "clip.mp4", "--start", "-1"],
         ["capture", "clip.mp4", "--start", "5", "--end", "4"],
         ["capture", "clip.mp4", "--max-persons", "0"],
         ["capture", "clip.mp4", "--device", "tpu"],
-        ["capture", "clip.mp4", "--character", "hero.blend"],
+        ["capture", "clip.mp4", "--armature", "hero"],
         ["capture", "clip.mp4", "--max", "2"],
-        ["bake", "a.take.npz", "--character", "hero.blend"],
+        ["bake", "a.take.npz", "--mapping", "hero.toml"],
+        ["bake", "a.take.npz", "--character", "hero.blend", "--footage", "clip.mp4"],
         ["detect"],
     ],
 )
@@ -141,6 +148,8 @@ def test_command_line_wins_over_an_excluding_setting(monkeypatch: pytest.MonkeyP
     assert (got[0].fov, got[0].focal_length, got[0].json) == (None, 1000.0, True)
     assert cli.main(["lift", "x.npz", "--settings", str(settings)]) == 0
     assert (got[1].fov, got[1].focal_length) == (60.0, None)
+    assert cli.main(["lift", "x.npz", "--settings", str(settings), "--camera", "x.camera.npz"]) == 0
+    assert (got[2].fov, got[2].camera) == (None, "x.camera.npz")
 
 
 @pytest.mark.parametrize(
@@ -148,6 +157,7 @@ def test_command_line_wins_over_an_excluding_setting(monkeypatch: pytest.MonkeyP
     [
         ("colour = 1", "colour is no option"),
         ("settings = 'b.toml'", "settings is no option"),
+        ("quality = 'best'", "quality must be one of draft, standard"),
         ("max_persons = 0", "at least 1"),
         ("max_persons = 1.5", "at least 1"),
         ("start = true", "start cannot be True"),
