@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..rigging.bvh import bvh_text
@@ -20,7 +21,7 @@ from .progress import Progress, Step
 
 _SUFFIXES = (".blend", ".fbx", ".bvh")
 #: How the lines begin that the process says for the user.
-_KINDS = ("error: ", "warning: ")
+_KINDS = ("error: ", "warning: ", "report: ")
 
 
 def bake(
@@ -55,7 +56,9 @@ def bake(
     if output.suffix.lower() == ".bvh":
         _bake_bvh(take, people, output)
     else:
-        warnings = _bake_in_blender(take_path, output, _first_file(footage), person, progress)
+        first = _first_file(footage)
+        job = {"footage": str(first.resolve()) if first else None, "person": person}
+        warnings = bake_in_blender(take_path, output, job, progress)["warning: "]
     progress.report(Step("bake", 1, 1))
     return warnings
 
@@ -92,32 +95,36 @@ def _bake_bvh(take: Take, people: list[int], output: Path) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _bake_in_blender(
-    take_path: Path, output: Path, footage: Path | None, person: int | None, progress: Progress
-) -> list[str]:
+def bake_in_blender(
+    take_path: Path, output: Path, job: Mapping[str, object], progress: Progress
+) -> dict[str, list[str]]:
+    """Do a job of `rigging.blender.bake` in a process of its own; what it says, by kind (`_KINDS`).
+
+    job: what it needs besides the take and the output, which appears whole or not at all.
+    Raises UserError, with the sentence that the process leaves or if bpy is missing, and Cancelled.
+    """
     if importlib.util.find_spec("bpy") is None:
         raise UserError(
             f"writing {output.suffix} needs the bpy package: run `python3 build.py setup`, or write a .bvh instead"
         )
     with whole_file(output) as temporary, tempfile.TemporaryDirectory() as folder:
-        job = {
+        whole = {
             "take": str(take_path.resolve()),
             "output": str(temporary.resolve()),
             "name": output.stem,
             "folder": str(output.parent.resolve()),
-            "footage": str(footage.resolve()) if footage else None,
-            "person": person,
+            **job,
         }
         job_path = Path(folder) / "job.json"
-        job_path.write_text(json.dumps(job), encoding="utf-8")
-        warnings = _run(job_path, output, progress)
+        job_path.write_text(json.dumps(whole), encoding="utf-8")
+        said = _run(job_path, output, progress)
         if temporary.stat().st_size == 0:
             raise UserError(f"cannot write {output}: Blender left no file")
-    return warnings
+    return said
 
 
-def _run(job_path: Path, output: Path, progress: Progress) -> list[str]:
-    """Run the job in a process of its own; its warnings. Raises UserError with the sentence it leaves on stderr."""
+def _run(job_path: Path, output: Path, progress: Progress) -> dict[str, list[str]]:
+    """Run the job in a process of its own; what it says, by kind. Raises UserError with the sentence that it leaves."""
     module = f"{(__package__ or '').rpartition('.')[0]}.rigging.blender.bake"
     # Blender's own temporary folder outlives a process that ends by os._exit: put it into ours.
     environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(job_path.parent))
@@ -152,4 +159,4 @@ def _run(job_path: Path, output: Path, progress: Progress) -> list[str]:
         raise UserError(
             said["error: "][-1] if said["error: "] else f"cannot write {output}: Blender stopped with status {status}"
         )
-    return said["warning: "]
+    return said

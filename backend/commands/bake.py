@@ -22,13 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_output(parser, "OUT.blend", "a .blend, .fbx or .bvh (default: the take's name, in the current folder)")
     parser.add_argument("--footage", type=Path, metavar="VIDEO", help="shown behind the armature in a .blend")
     parser.add_argument("--person", type=int, metavar="ID", help="only this person (default: all)")
-    parser.add_argument("--character", type=Path, metavar="FILE", help="put the motion on this character")
+    options.add_character(parser)
     options.add_json(parser)
 
 
 def usage_problem(arguments: argparse.Namespace) -> str | None:
     """What the options contradict each other in, or None."""
-    return None if arguments.character is None else "--character is not built yet"
+    if arguments.character is not None and arguments.footage is not None:
+        return "--footage and --character do not go together: a character has a size and a place of its own"
+    return options.character_problem(arguments)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -42,7 +44,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if footage is not None:
         checks.check_input(footage)
         named["the footage"] = footage
+    if arguments.character is not None:
+        checks.check_input(arguments.character)
+        named["the character"] = arguments.character
     checks.check_distinct(named)
+    if arguments.character is not None:
+        return _run_character(arguments, output, console)
     checks.check_bake(output)
 
     from ..bake import bake
@@ -54,5 +61,20 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     console.result(
         {"output": str(output), "seconds": round(seconds, 3), "warnings": warnings},
         [*(f"warning: {warning}" for warning in warnings), f"wrote {output}", f"took {seconds:.1f} s"],
+    )
+    return 0
+
+
+def _run_character(arguments: argparse.Namespace, output: Path, console: Console) -> int:
+    from ..bake_character import Character, bake_character
+
+    started = time.monotonic()
+    character = Character(arguments.character, arguments.armature, arguments.mapping)
+    done = bake_character(arguments.take, output, character, arguments.person, progress=console.progress)
+    console.close()
+    seconds = time.monotonic() - started
+    console.result(
+        {"output": str(output), "seconds": round(seconds, 3), "warnings": done.warnings, "report": done.report},
+        [*(f"warning: {one}" for one in done.warnings), *done.lines, f"wrote {output}", f"took {seconds:.1f} s"],
     )
     return 0

@@ -13,6 +13,7 @@ from . import checks, options
 
 if TYPE_CHECKING:
     from ...rigging.take import Take
+    from ..bake_character import Baked, Character
     from .console import Console
 
 HELP = "footage to an animated armature"
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_output(parser, "OUT.blend", "a .blend, .fbx or .bvh (default: the video's name, in the current folder)")
     parser.add_argument("--take", type=Path, metavar="OUT.take.npz", help="the take (default: beside the output)")
     parser.add_argument("--preview", type=Path, metavar="OUT.mp4", help="also a video of the footage beside the take")
-    parser.add_argument("--character", type=Path, metavar="FILE", help="put the motion on this character")
+    options.add_character(parser)
     options.add_footage(parser)
     options.add_camera(parser)
     options.add_world(parser)
@@ -38,9 +39,7 @@ def usage_problem(arguments: argparse.Namespace) -> str | None:
     """What the options contradict each other in, or None."""
     if arguments.video is None and arguments.default_video is None:
         return "VIDEO is missing"
-    if arguments.character is not None:
-        return "--character is not built yet"
-    return options.usage_problem(arguments)
+    return options.character_problem(arguments) or options.usage_problem(arguments)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -53,19 +52,20 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     checks.check_output(output, checks.BAKE_SUFFIXES)
     take_path: Path = arguments.take or output.with_suffix(".take.npz")
     preview: Path | None = arguments.preview
-    _check_together(video, output, take_path, preview)
+    _check_together(video, output, take_path, preview, arguments.character)
+    character = _character(arguments)
     if arguments.output is None:
         _refuse_to_replace(output, take_path)
     if arguments.video is None:
         console.say(f"no VIDEO given: capturing the sample, {video}")
 
-    from .. import bake, pipeline
+    from .. import pipeline
 
     started = time.monotonic()
     take = pipeline.capture(video, options.capture_options(arguments), console.progress)
     pipeline.write_take(take_path, take)
     try:
-        warnings = bake.bake(take_path, output, footage=video, progress=console.progress)
+        warnings, said = _bake(take_path, output, video, character, console)
     except UserError as error:
         raise UserError(f"{error}; the take is whole: go on with 'video-mocap bake {take_path}'") from None
     if preview is not None:
@@ -75,15 +75,44 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     console.close()
     summary = summarise(take, console, time.monotonic() - started)
     summary["warnings"] += warnings
+    if said is not None:
+        summary["report"] = said.report
     written = {"output": output, "take": take_path} | ({"preview": preview} if preview else {})
     summary |= {name: str(path) for name, path in written.items()}
-    console.result(summary, describe(summary, [str(path) for path in written.values()]))
+    lines = describe(summary, [str(path) for path in written.values()])
+    console.result(summary, (said.lines if said is not None else []) + lines)
     return 0
 
 
-def _check_together(video: Path, output: Path, take_path: Path, preview: Path | None) -> None:
+def _character(arguments: argparse.Namespace) -> Character | None:
+    """The character, checked. Raises UserError: before the work, not after it."""
+    if arguments.character is None:
+        return None
+    from ..bake_character import Character, check_character
+
+    character = Character(arguments.character, arguments.armature, arguments.mapping)
+    check_character(character)
+    return character
+
+
+def _bake(
+    take_path: Path, output: Path, video: Path, character: Character | None, console: Console
+) -> tuple[list[str], Baked | None]:
+    """(warnings, what came of a character)."""
+    from .. import bake, bake_character
+
+    if character is None:
+        return bake.bake(take_path, output, footage=video, progress=console.progress), None
+    done = bake_character.bake_character(take_path, output, character, most_seen=True, progress=console.progress)
+    return done.warnings, done
+
+
+def _check_together(video: Path, output: Path, take_path: Path, preview: Path | None, character: Path | None) -> None:
     checks.check_output(take_path, checks.ARRAY_SUFFIXES)
     named = {"VIDEO": video, "the output": output, "the take": take_path}
+    if character is not None:
+        checks.check_input(character)
+        named["the character"] = character
     if preview is not None:
         checks.check_output(preview, checks.PREVIEW_SUFFIXES)
         named["the preview"] = preview

@@ -55,6 +55,28 @@ def add_output(parser: argparse.ArgumentParser, metavar: str, help_text: str) ->
     parser.add_argument("-o", "--output", type=Path, metavar=metavar, help=help_text)
 
 
+def add_character(parser: argparse.ArgumentParser) -> None:
+    """Whom the motion is put on."""
+    group = parser.add_argument_group("character")
+    group.add_argument(
+        "--character",
+        type=Path,
+        metavar="FILE",
+        help="put the motion on the armature in this .blend, .fbx, .glb or .bvh",
+    )
+    group.add_argument("--armature", metavar="NAME", help="of the character's armatures this one")
+    group.add_argument("--mapping", type=Path, metavar="PRESET.toml", help="which bone is what, if it is not found out")
+
+
+def character_problem(arguments: argparse.Namespace) -> str | None:
+    """What the options of a character contradict each other in, or None."""
+    if arguments.character is None:
+        for name in ("armature", "mapping"):
+            if getattr(arguments, name) is not None:
+                return f"--{name} needs --character"
+    return None
+
+
 def add_footage(parser: argparse.ArgumentParser) -> None:
     """Which stretch of the footage, and who in it."""
     parser.add_argument("--detector", metavar="NAME", help="finds the people in 2D (default: mediapipe)")

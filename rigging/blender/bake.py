@@ -5,8 +5,9 @@
 
 The job is a JSON object: `take` (path), `output` (path, suffix .blend or .fbx), `name` of the take, `folder` in which
 the .blend will finally lie (for relative paths), `footage` (path of a video or of the first image of a sequence, or
-null), `person` (id or null for everybody). Exit status 0, or 1 with one sentence on stderr after "error: ". What the
-user should know of a file that was written all the same: sentences on stderr after "warning: ".
+null), `person` (id or null for everybody); with a `character` what `bake_character` says. Exit status 0, or 1 with one
+sentence on stderr after "error: ". What the user should know of a file that was written all the same: sentences on
+stderr after "warning: ".
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import bpy
 import numpy as np
 
 from ..prepare import seen_people
-from ..take import read_take
+from ..take import Take, read_take
 from .footage import load_footage
 from .scene import build_scene
 
@@ -37,6 +38,9 @@ def bake(job: dict[str, Any]) -> None:
     people = [int(job["person"])] if job.get("person") is not None else seen_people(take)
     if not people:
         raise ValueError("the take has nobody in it")
+    if job.get("character"):
+        _bake_character(take, people[0], job)
+        return
     if output.suffix.lower() == ".fbx":
         # An .fbx has times, not frames: its time 0 is the first frame of the footage (Blender imports it as frame 1).
         take = replace(take, times=take.times - 1 / take.fps)
@@ -52,6 +56,22 @@ def bake(job: dict[str, Any]) -> None:
                 raise OSError("only a part of it could be written; is the disk full?")
     except (OSError, RuntimeError) as error:
         raise OSError(f"Blender cannot write {job['name']}{output.suffix}: {_reason(str(error))}") from error
+
+
+def _bake_character(take: Take, person: int, job: dict[str, Any]) -> None:
+    from .bake_character import bake_character
+
+    def save(output: Path) -> None:
+        bpy.context.preferences.filepaths.save_version = 0
+        _save(output, relative=True)
+        if not is_whole(output):
+            raise OSError("only a part of it could be written; is the disk full?")
+
+    try:
+        bake_character(take, person, job, save)
+    except (OSError, RuntimeError) as error:
+        name = f"{job['name']}{Path(job['output']).suffix}"
+        raise OSError(f"Blender cannot write {name}: {_reason(str(error))}") from error
 
 
 def is_whole(path: Path) -> bool:
@@ -106,8 +126,9 @@ def _save_blend(output: Path, folder: Path) -> None:
         _save(output)
 
 
-def _save(output: Path) -> None:
-    bpy.ops.wm.save_as_mainfile(filepath=str(output), compress=True, relative_remap=False, check_existing=False)
+def _save(output: Path, relative: bool = False) -> None:
+    """relative: paths in the file that are relative to where it was go on leading to the same files."""
+    bpy.ops.wm.save_as_mainfile(filepath=str(output), compress=True, relative_remap=relative, check_existing=False)
 
 
 def _make_relative(folder: Path) -> None:

@@ -31,9 +31,10 @@ class ActionBuild:
         self._armature = Block("objects", armature)
         animation = armature.animation_data
         old = animation.action if animation is not None else None
-        self._old = Block("actions", old) if old is not None and way == "replace" else None
+        replaced = old if way == "replace" else None
+        self._old = Block("actions", replaced) if replaced is not None else None
         self._nla = way == "nla"
-        made = old.copy() if self._old is not None else bpy.data.actions.new(name)
+        made = replaced.copy() if replaced is not None else bpy.data.actions.new(name)
         made[_DONE] = 0
         self.action = Block("actions", made)
         self._slot = _slot_of(made, animation, armature)
