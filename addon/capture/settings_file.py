@@ -15,7 +15,7 @@ from typing import Any
 from ..files import write_whole
 
 #: Options of the command line that mean nothing here: what it writes is chosen elsewhere.
-COMMAND_LINE_ONLY = frozenset({"output", "take", "preview", "character", "json"})
+COMMAND_LINE_ONLY = frozenset({"output", "take", "preview", "character", "armature", "mapping", "json"})
 
 
 class SettingsError(ValueError):
