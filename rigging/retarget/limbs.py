@@ -6,6 +6,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..vectors import dot, perpendicular, smoothstep, swing, unit
+from .smoothing import whittaker
+
+_STRAIGHT = np.radians(4.0)  # below this bend a limb counts as bent by this
+#: What a turn's jerkiness weighs against the way of the limb's end: 2 mm of a metre are worth 80 rad/s^2.
+_CALM = (0.002 / 80.0) ** 2
 
 
 def reach(
@@ -37,15 +42,41 @@ def reach(
     return swing(carried_upper, way) @ plain, swing(carried_lower, rest) @ plain
 
 
-def softened(distance: np.ndarray, length: np.ndarray | float, soft: float) -> np.ndarray:
-    """A distance that never quite reaches `length`: unchanged up to (1 - soft) length, then ever slower.
+def held_back(distance: np.ndarray, length: np.ndarray | float, before: np.ndarray, soft: float) -> np.ndarray:
+    """Distances (F,) that never quite reach `length`: unchanged as far as the limb reached `before` (F,) or up to
+    (1 - soft) length, then ever slower.
 
     A limb that is stretched out turns its middle joint infinitely fast; this is the usual remedy.
     """
-    free = (1 - soft) * np.asarray(length)
-    room = soft * np.asarray(length)
+    free = np.minimum(np.maximum((1 - soft) * np.asarray(length), before), length)
+    room = np.maximum(length - free, 1e-6 * np.asarray(length))
     beyond = np.maximum(distance - free, 0.0)
     return np.where(distance > free, free + room * (1 - np.exp(-beyond / room)), distance)
+
+
+def settled(
+    distance: np.ndarray, lengths: tuple[np.ndarray, np.ndarray], before: np.ndarray, firm: np.ndarray, step: float
+) -> np.ndarray:
+    """Distances (F,) at which the middle joint does not pop, as near as can be to those wanted.
+
+    A limb that is nearly straight turns its joint by ten degrees for a few millimetres of its end; the other way round
+    those millimetres buy a calm joint. So the change of the joint's angle against `before` (F,), radians, is smoothed:
+    least squares of its second difference against the way of the end, where firm (F,) says how much a way counts
+    (1 for a foot that stands). lengths: (F,) of upper and lower bone. step: seconds between frames.
+    """
+    a, b = lengths
+    whole = a + b
+    angle = _bend_at(distance, a, b)
+    moved = np.maximum(a * b * np.sin(angle) / np.maximum(distance, 1e-9), a * b / whole * np.sin(_STRAIGHT))
+    weight = firm * (moved / whole) ** 2
+    change = before + whittaker((angle - before)[:, None], weight, _CALM / step**4)[:, 0]
+    calm = np.clip(change, 0.0, np.maximum(_bend_at(np.abs(a - b), a, b), angle))
+    return np.sqrt(np.maximum(a**2 + b**2 + 2 * a * b * np.cos(calm), 1e-12))
+
+
+def _bend_at(distance: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(F,) radians by which a limb is bent whose ends are that far apart."""
+    return np.arccos(np.clip((distance**2 - a**2 - b**2) / (2 * a * b), -1.0, 1.0))
 
 
 def bend(start: np.ndarray, middle: np.ndarray, end: np.ndarray) -> np.ndarray:
