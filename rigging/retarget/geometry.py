@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A body found in a tree of bones, by nothing but where the bones' heads lie.
+
+A body is a pelvis from which two chains of the same lengths go down and a trunk goes up, and a chest from which two
+chains of the same lengths go sideways and a neck goes up. Lengths are compared, not places, so the rest pose may be
+any; which way is up follows from the trunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from .joint_tree import JointTree
+from .rig import Rig
+
+#: A limb is at least this part of the rig; fingers, toes and ears are less.
+_LIMB = 0.12
+#: How much the bones of two mirrored limbs may differ in length, together.
+_ALIKE = 0.12
+_HUB = 14  # children of one bone that are looked at, the largest
+_USUAL_THIGH = 1.05  # of the shin
+_USUAL_ARM = 1.15  # of the forearm
+
+
+@dataclass(frozen=True)
+class Body:
+    """Rows of a rig's bones by slot; left and right are only one and the other side until the front is known.
+
+    spine: from above the hips to the chest. neck: to below the head. up: (3,) unit, along the trunk.
+    """
+
+    slots: dict[str, int]
+    spine: tuple[int, ...]
+    neck: tuple[int, ...]
+    up: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two chains of nodes, alike in lengths, that hang from one hub."""
+
+    hub: int
+    first: tuple[int, ...]
+    second: tuple[int, ...]
+    length: float
+
+
+def find_body(rig: Rig, rows: Sequence[int] | None = None, avoid: frozenset[int] = frozenset()) -> Body:
+    """The body in a rig. rows: bones that are looked at (default: all). avoid: bones that are no limb's.
+
+    Raises ValueError, in one sentence, if there is none.
+    """
+    tree = JointTree(rig, rows, avoid)
+    pairs = _limb_pairs(tree)
+    best: tuple[float, Body] | None = None
+    four_legs = False
+    for legs in pairs:
+        for arms in pairs:
+            if not _apart(tree, legs, arms):
+                continue
+            four_legs = four_legs or _four_legs(tree, legs, arms)
+            found = _body(tree, legs, arms)
+            if found is not None and (best is None or found[0] < best[0]):
+                best = found
+    if best is not None:
+        return best[1]
+    if four_legs:
+        raise ValueError(
+            f"{rig.name} stands on four legs; a person's motion fits only a rig with two arms and two legs"
+        )
+    if pairs:
+        raise ValueError(f"{rig.name} is no humanoid: one pair of limbs was found, but arms and legs are needed")
+    raise ValueError(f"{rig.name} is no humanoid: it has no two arms and two legs")
+
+
+def _limb_pairs(tree: JointTree) -> list[_Pair]:
+    pairs = []
+    least = _LIMB * tree.size
+    for hub, children in tree.hubs():
+        large = sorted((node for node in children if tree.reach[node] >= least), key=lambda node: -tree.reach[node])
+        for one, other in combinations(large[:_HUB], 2):
+            if abs(tree.reach[one] - tree.reach[other]) > _ALIKE * tree.reach[one]:
+                continue
+            first, second = tree.path(one), tree.path(other)
+            count = min(len(first), len(second))
+            if count < 3 or abs(len(first) - len(second)) > 1:
+                continue
+            first, second = first[:count], second[:count]
+            a, b = tree.lengths(first), tree.lengths(second)
+            total = float(a.sum())
+            apart = float(np.linalg.norm(tree.places[first[1:]] - tree.places[second[1:]], axis=1).max())
+            if np.abs(a - b).sum() <= _ALIKE * total and total >= least and apart > 0.1 * total:
+                pairs.append(_Pair(hub, tuple(first), tuple(second), total))
+    return sorted(pairs, key=lambda pair: -pair.length)[:12]
+
+
+def _apart(tree: JointTree, legs: _Pair, arms: _Pair) -> bool:
+    """Neither pair is part of the other."""
+    mine = {*legs.first, *legs.second}
+    theirs = {*arms.first, *arms.second}
+    if mine & theirs or arms.hub in mine or legs.hub in theirs:
+        return False
+    return not (mine & set(tree.above(arms.hub)) or theirs & set(tree.above(legs.hub)))
+
+
+def _middle(tree: JointTree, pair: _Pair, number: int) -> np.ndarray:
+    return (tree.places[pair.first[number]] + tree.places[pair.second[number]]) / 2
+
+
+def _four_legs(tree: JointTree, legs: _Pair, arms: _Pair) -> bool:
+    trunk = _middle(tree, arms, 0) - _middle(tree, legs, 0)
+    ways = [_middle(tree, pair, -1) - _middle(tree, pair, 0) for pair in (legs, arms)]
+    return stands_on_four(trunk, ways[0], ways[1], float(_middle(tree, legs, -1)[2] - _middle(tree, arms, -1)[2]))
+
+
+def stands_on_four(trunk: np.ndarray, legs: np.ndarray, arms: np.ndarray, height: float) -> bool:
+    """Whether arms and legs go down side by side, to one floor, from a trunk that lies across.
+
+    trunk, legs, arms: (3,) from the hips to the shoulders, from the hips to the feet, from the shoulders to the hands.
+    height: of the feet over the hands.
+    """
+    sizes = [float(np.linalg.norm(way)) for way in (trunk, legs, arms)]
+    if min(sizes) <= 0:
+        return False
+    across, back, front = trunk / sizes[0], legs / sizes[1], arms / sizes[2]
+    level = abs(height) < 0.25 * max(sizes[1:])
+    return bool(abs(across @ back) < 0.6 and back @ front > 0.75 and abs(across[2]) < 0.7 and back[2] < -0.7 and level)
+
+
+def _body(tree: JointTree, legs: _Pair, arms: _Pair) -> tuple[float, Body] | None:
+    """(cost, body) of one pair as legs and another as arms, or None if that is no body."""
+    leg, leg_cost = _leg_joints(tree, legs)
+    arm, arm_cost = _arm_joints(tree, arms)
+    hips, shoulders = _middle(tree, legs, leg[0]), _middle(tree, arms, arm[0])
+    trunk = shoulders - hips
+    height = float(np.linalg.norm(trunk))
+    way = _middle(tree, legs, leg[2]) - hips
+    leg_length = float(np.linalg.norm(way))
+    arm_length = float(tree.lengths(arms.first[arm[0] : arm[2] + 1]).sum())
+    if min(height, leg_length, arm_length) < 0.05 * tree.size:
+        return None
+    up = trunk / height
+    across = tree.places[legs.first[leg[0]]] - tree.places[legs.second[leg[0]]]
+    over = tree.places[arms.first[arm[0]]] - tree.places[arms.second[arm[0]]]
+    swapped = float(across @ over) < 0
+    parallel = abs(float(across @ over)) / max(float(np.linalg.norm(across) * np.linalg.norm(over)), 1e-12)
+    if way @ up > -0.7 * leg_length or parallel < 0.8:
+        return None
+    cost = leg_cost + arm_cost - 1.5 * float(up[2])
+    cost += 2 * max(0.0, 0.3 - arm_length / leg_length) + 2 * max(0.0, arm_length / leg_length - 2.2)
+    cost += 2 * max(0.0, 0.25 - height / leg_length) + max(0.0, height / leg_length - 2.0)
+    # Of several pairs that could be legs (skirts, coats) the legs are those that reach the floor.
+    lowest = float((tree.places @ up).min())
+    cost += 3 * max(0.0, float(_middle(tree, legs, -1) @ up) - lowest - 0.06 * height) / leg_length
+    neck, head, head_cost = _neck_and_head(tree, arms, up, shoulders, height)
+    cost += head_cost
+    hub = tree.common(legs.hub, arms.hub)
+    if hub < 0:
+        return None
+    above = tree.above(arms.hub)
+    spine = [*reversed(above[: above.index(hub)]), arms.hub] if arms.hub != hub else []
+    slots = {"hips": hub}
+    if head is not None:
+        slots["head"] = head
+    slots |= {f"{part}.L": legs.first[number] for part, number in zip(("thigh", "shin", "foot"), leg, strict=True)}
+    slots |= {f"{part}.R": legs.second[number] for part, number in zip(("thigh", "shin", "foot"), leg, strict=True)}
+    sides = ("R", "L") if swapped else ("L", "R")
+    for side, chain in zip(sides, (arms.first, arms.second), strict=True):
+        slots |= {f"{part}.{side}": chain[n] for part, n in zip(("upper_arm", "forearm", "hand"), arm, strict=True)}
+        if arm[0] > 0:
+            slots[f"shoulder.{side}"] = chain[0]
+    for side, chain in zip("LR", (legs.first, legs.second), strict=True):
+        toe = _toe(tree, chain, leg[2])
+        if toe is not None:
+            slots[f"toe.{side}"] = toe
+    rows = {slot: tree.rows[node] for slot, node in slots.items()}
+    return cost, Body(rows, tuple(tree.rows[n] for n in spine), tuple(tree.rows[n] for n in neck), up)
+
+
+def _bow(points: np.ndarray) -> float:
+    """How far a chain bows out from the line between its ends, as a part of that line."""
+    line = points[-1] - points[0]
+    length = float(np.linalg.norm(line))
+    if len(points) < 3 or length <= 0:
+        return 0.0
+    off = points[1:-1] - points[0]
+    return float(np.linalg.norm(np.cross(off, line), axis=1).max()) / length**2
+
+
+def _choices(count: int) -> list[tuple[int, int, int]]:
+    return list(combinations(range(min(count, 12)), 3))
+
+
+def _leg_joints(tree: JointTree, legs: _Pair) -> tuple[tuple[int, int, int], float]:
+    """(numbers of thigh, shin and foot in the chain, cost), by proportions and bends."""
+    points, halves = _chain(tree, legs)
+    down = points[-1] - points[0]
+    down = down / max(float(np.linalg.norm(down)), 1e-12)
+    depth = (points - points[0]) @ down
+    best = ((0, 1, 2), np.inf)
+    for i, j, k in _choices(len(points)):
+        thigh, shin = (float(np.linalg.norm(points[b] - points[a])) for a, b in ((i, j), (j, k)))
+        if min(thigh, shin) < 0.08 * legs.length:
+            continue
+        size = thigh + shin
+        cost = 2 * abs(np.log(thigh / shin / _USUAL_THIGH)) + 3 * (_bow(points[i : j + 1]) + _bow(points[j : k + 1]))
+        cost += 1.0 * (halves[i] < 0.04 * size) + 0.05 * (k - i - 2)
+        first = next((n for n, half in enumerate(halves) if half >= 0.04 * size), 0)
+        cost += 1.5 * max(0.0, float(depth[i] - depth[first])) / size
+        cost += 3 * max(0.0, float(depth.max() - depth[k]) / size - 0.2)
+        if k + 1 < len(points):
+            ahead = points[k + 1] - points[k]
+            length = float(np.linalg.norm(ahead))
+            cost += 0.7 * (length > 0 and float(ahead @ (points[k] - points[j])) > 0.93 * length * shin)
+            cost += max(0.0, length / shin - 0.7)
+        if cost < best[1]:
+            best = ((i, j, k), float(cost))
+    return best
+
+
+def _arm_joints(tree: JointTree, arms: _Pair) -> tuple[tuple[int, int, int], float]:
+    """(numbers of upper arm, forearm and hand in the chain, cost), by proportions, bends and where fingers begin."""
+    points, halves = _chain(tree, arms)
+    palm = next((n for n, node in enumerate(arms.first) if len(tree.children[node]) >= 3 and n >= 2), None)
+    best = ((0, 1, 2), np.inf)
+    for i, j, k in _choices(len(points)):
+        upper, lower = (float(np.linalg.norm(points[b] - points[a])) for a, b in ((i, j), (j, k)))
+        if min(upper, lower) < 0.08 * arms.length:
+            continue
+        size = upper + lower
+        cost = 2 * abs(np.log(upper / lower / _USUAL_ARM)) + 3 * (_bow(points[i : j + 1]) + _bow(points[j : k + 1]))
+        cost += 0.05 * (k - i - 2) + 1.5 * (palm is not None and k != palm)
+        cost += 2 * max(0.0, 0.16 - halves[i] / size) + 2 * max(0.0, halves[i] / size - 0.8)
+        after = float(np.linalg.norm(np.diff(points[k:], axis=0), axis=1).sum()) if k + 1 < len(points) else 0.0
+        cost += 2 * max(0.0, after / lower - 0.9)
+        if cost < best[1]:
+            best = ((i, j, k), float(cost))
+    return best
+
+
+def _chain(tree: JointTree, pair: _Pair) -> tuple[np.ndarray, np.ndarray]:
+    """(places of the first chain, half the distance to the other chain's)."""
+    first, second = tree.places[list(pair.first)], tree.places[list(pair.second)]
+    return first, np.linalg.norm(first - second, axis=1) / 2
+
+
+def _toe(tree: JointTree, chain: tuple[int, ...], foot: int) -> int | None:
+    """The bone at the ball of the foot: none where the toes are apart."""
+    at = chain[foot]
+    while tree.children[at]:
+        ahead = [node for node in tree.children[at] if tree.distance(node, at) > 0]
+        if len(ahead) >= 3:
+            return None if at == chain[foot] else at
+        if not ahead:
+            return None if at == chain[foot] else at
+        if at != chain[foot]:
+            # The first bone after the ankle is the ball, unless toes begin at the next one.
+            return ahead[0] if len(tree.children[ahead[0]]) >= 3 else at
+        at = chain[foot + 1] if foot + 1 < len(chain) else max(ahead, key=lambda node: tree.reach[node])
+    return None if at == chain[foot] else at
+
+
+def _neck_and_head(
+    tree: JointTree, arms: _Pair, up: np.ndarray, shoulders: np.ndarray, height: float
+) -> tuple[list[int], int | None, float]:
+    """(neck from the chest up, head, cost)."""
+    at, chain = arms.hub, []
+    skip = {arms.first[0], arms.second[0]}
+    while True:
+        rising = [
+            node
+            for node in tree.children[at]
+            if node not in skip and _rises(tree, node, up, shoulders, height, tree.places[at] if chain else None)
+        ]
+        if not rising or (chain and len(tree.children[at]) >= 3):
+            break
+        at = max(rising, key=lambda node: (len(tree.path(node)) > 1, tree.size_below(node), tree.reach[node]))
+        chain.append(at)
+    if not chain:
+        return [], None, 1.5
+    if len(chain) >= 3 and not tree.children[chain[-1]]:
+        last, before = tree.distance(chain[-1], chain[-2]), tree.distance(chain[-2], chain[-3])
+        if last > 1.3 * before:  # the end of the head, not the head
+            chain.pop()
+    return chain[:-1], chain[-1], 0.0
+
+
+def _rises(
+    tree: JointTree, node: int, up: np.ndarray, shoulders: np.ndarray, height: float, below: np.ndarray | None
+) -> bool:
+    place = tree.places[node]
+    over = place - shoulders
+    aside = over - (over @ up) * up
+    if np.linalg.norm(aside) > 0.35 * height or over @ up < -0.35 * height:
+        return False
+    if below is None:
+        top = tree.top(node, up)
+        return bool((top - shoulders) @ up > 0.02 * height)
+    step = place - below
+    return bool(step @ up > 0.5 * np.linalg.norm(step) and np.linalg.norm(step) > 0)
