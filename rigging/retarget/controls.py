@@ -3,25 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from .presets import Preset, Switch
 
-@dataclass(frozen=True)
-class Switch:
-    """A custom property of a bone that chooses between FK and IK for a limb ("arm.L", "leg.R")."""
-
-    limb: str
-    bone: str
-    property: str
-    fk: float
-    ik: float
+__all__ = ["Controls", "Switch", "controls_of"]
 
 
 @dataclass(frozen=True)
 class Controls:
-    """switches: those that have to stand right. targets, poles: limb -> bone that IK follows."""
+    """switches: those that have to stand right. ik: `hand.L`, `foot.L`, `elbow_pole.L`, `knee_pole.L` .. -> bone."""
 
     switches: tuple[Switch, ...] = ()
-    targets: Mapping[str, str] = field(default_factory=dict)
-    poles: Mapping[str, str] = field(default_factory=dict)
+    ik: Mapping[str, str] = field(default_factory=dict)
+
+
+def controls_of(name: str, presets: Iterable[Preset]) -> Controls:
+    """What the preset called `name` says; nothing if there is none."""
+    found = next((preset for preset in presets if preset.name == name), None)
+    return Controls() if found is None else Controls(found.switches, found.ik)

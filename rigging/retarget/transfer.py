@@ -17,6 +17,7 @@ import numpy as np
 from .. import quaternions
 from ..joints import TAKE
 from ..rotations import SEGMENTS, SegmentRotations, rotation_differences, segment_rotations
+from ..vectors import dot, unit
 from .anatomy import Anatomy, chain_shares, find_anatomy
 from .pose import Poser, parents_first
 from .rig import Rig
@@ -108,8 +109,20 @@ def person_leg(source: Source) -> float:
     if not all(parts):
         raise ValueError("the person's legs were never seen, so nothing says how large the person is")
     thigh, shin = (float(np.mean(part)) for part in parts)
-    heel = between("ankle", "heel")
-    return thigh + shin + (float(np.mean(heel)) * 0.9 if heel else 0.08 * (thigh + shin))
+    above = _ankle_heights(seen)
+    return thigh + shin + (float(np.mean(above)) if above else 0.08 * (thigh + shin))
+
+
+def _ankle_heights(seen: np.ndarray) -> list[float]:
+    """How far the ankles are from the line of the sole, of each side that was seen; as an anatomy measures its legs."""
+    found = []
+    for prefix in ("left_", "right_"):
+        ankle, heel, toe = (seen[:, TAKE.index(prefix + name)] for name in ("ankle", "heel", "toe"))
+        sole = unit(toe - heel)
+        across = ankle - heel - dot(ankle - heel, sole)[:, None] * sole
+        height = np.linalg.norm(across, axis=-1)
+        found += [float(np.median(height[np.isfinite(height)]))] if np.isfinite(height).any() else []
+    return found
 
 
 def _pelvis(source: Source) -> np.ndarray:
@@ -127,6 +140,9 @@ def _slot_turns(
     """(F, 3, 3) world turns out of the rest pose of every slot that is keyed."""
     found = {}
     shares = chain_shares(rig, slots, anatomy)
+    if len(shares) == 1 and "chest" in slots:
+        # A trunk of the person's own three parts: the middle one is theirs, wherever it begins.
+        shares = dict.fromkeys(shares, _TRUNK[1][0])
     necks = chain(slots, "neck")
     for slot in slots:
         if slot == "root" or segment_of(slot) not in SEGMENTS:
