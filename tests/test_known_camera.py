@@ -94,6 +94,7 @@ def test_the_world_is_the_cameras_exactly(moving_take) -> None:
     np.testing.assert_array_equal(take.intrinsics, K)
     assert take.metadata["focal_length"] == "known camera"
     assert take.metadata["options"]["camera"] == "x.camera.npz"
+    assert take.metadata["stages"]["world"]["name"] == "known camera"
     assert take.metadata["warnings"] == []
 
 
@@ -164,6 +165,13 @@ def test_lifting_a_take_again_keeps_its_camera(moving_take, tmp_path: Path) -> N
     np.testing.assert_allclose(again.joints, take.joints, atol=1e-4)
     free = lift_file(file, CaptureOptions(focal_length=1100))
     assert len(free.world_to_camera) == 1
+
+
+def test_a_camera_that_is_not_known_for_all_of_the_footage_is_told(tmp_path: Path) -> None:
+    keypoints, camera = filmed(walk(), 24.0, moving=True)
+    part = replace(camera, times=camera.times[:30], world_to_camera=camera.world_to_camera[:30])
+    warnings = with_camera(keypoints, part, tmp_path).metadata["warnings"]
+    assert [text for text in warnings if "from 0.00 to 1.21 s only" in text]
 
 
 def test_cameras_that_cannot_be_are_told(tmp_path: Path) -> None:

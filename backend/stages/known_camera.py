@@ -17,10 +17,9 @@ from ..keypoints import Keypoints
 from ..progress import Progress
 from ..refinement.refine import Evidence, Options, refine
 from ..world.contacts import contact_probability, middle_of_feet, resting_weight
-from .lifting import Lens
+from .lifting import KNOWN_CAMERA, Lens
 from .people import Person, trust_in
 from .refinement import STAGE, World, stature
-from .source import KNOWN_CAMERA
 
 _UP = np.array([0.0, 0.0, 1.0])
 #: Standing heights, metres, that nobody has: beyond them it is the floor or the camera's scale that is wrong.
@@ -29,6 +28,8 @@ _SMALLEST, _LARGEST = 0.7, 2.5
 _LEAST_STANDING = 0.1
 #: Sizes to begin with: from toddlers to scenes that are somewhat too large.
 _STARTS = (1.0, 0.75, 0.55, 1.3)
+#: Seconds at either end for which a moving camera may be unknown without a word.
+_UNCOVERED = 0.25
 #: How far the height that the user says may be from the one that the floor says, as a factor.
 _CONTRADICTION = 1.15
 
@@ -79,7 +80,19 @@ def refine_with_camera(
     for person, on_floor in zip(people, sizes.measured, strict=True):
         _find_contacts(person, times, on_floor)
     joints = np.stack([person.positions for person in people])
-    return World(joints, np.stack([person.contacts for person in people]), matrices, sizes.warnings)
+    contacts = np.stack([person.contacts for person in people])
+    return World(joints, contacts, matrices, (*_uncovered(camera, times), *sizes.warnings))
+
+
+def _uncovered(camera: CameraPath, times: np.ndarray) -> list[str]:
+    """A warning if a moving camera is not known for all of the footage."""
+    missing = max(camera.times[0] - times[0], times[-1] - camera.times[-1])
+    if len(camera.times) == 1 or missing <= _UNCOVERED:
+        return []
+    return [
+        f"the camera is known from {camera.times[0]:.2f} to {camera.times[-1]:.2f} s only, the people are seen from "
+        f"{times[0]:.2f} to {times[-1]:.2f} s; before and after it is taken as standing still"
+    ]
 
 
 def floor_size(person: Person, times: np.ndarray, camera: np.ndarray) -> float:

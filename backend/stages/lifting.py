@@ -21,6 +21,8 @@ from ..refinement.focal import estimate_focal, misfit
 STAGE = "lifting"
 #: Of a focal length that nobody knows: such a one is estimated from the perspective, as far as it shows.
 ASSUMED = "assumed"
+#: Of the lens of a camera whose place and movement are known too.
+KNOWN_CAMERA = "known camera"
 
 
 @dataclass(frozen=True)

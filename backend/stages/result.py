@@ -12,11 +12,12 @@ from ...rigging.joints import TAKE
 from ...rigging.take import Take
 from ..keypoints import Keypoints
 from ..lifting.lifter import LifterInfo
-from .lifting import ASSUMED, Lens
+from .lifting import ASSUMED, KNOWN_CAMERA, Lens
 from .people import Person
 from .refinement import World
 
 _VERSION = 1
+_UP_FROM_LIFTER = "lifted up and standing feet"
 
 
 def make_take(
@@ -77,7 +78,7 @@ def provenance(
             },
             "root": {"name": "linear", "version": _VERSION},
             "refinement": {"name": "banded least squares", "version": _VERSION},
-            "world": {"name": "lifted up and standing feet", "version": _VERSION},
+            "world": {"name": _UP_FROM_LIFTER if lens.source != KNOWN_CAMERA else KNOWN_CAMERA, "version": _VERSION},
         },
         "warnings": noticed,
     }

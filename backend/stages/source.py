@@ -15,9 +15,8 @@ from ...rigging.take import FileFormatError, Take, load_arrays, read_take
 from .. import keypoints as files
 from ..errors import UserError
 from ..keypoints import Keypoints
-from .lifting import ASSUMED
+from .lifting import ASSUMED, KNOWN_CAMERA
 
-KNOWN_CAMERA = "known camera"
 #: Focal lengths that a program found are found again; those that somebody said are kept.
 _FOUND = (ASSUMED, "estimated from perspective")
 
