@@ -29,9 +29,8 @@ SOURCES = (
     ("STRIP", "Strip", "A movie or image strip of the video sequencer"),
 )
 QUALITIES = (
-    ("draft", "Draft", "Fastest: for a first look"),
-    ("standard", "Standard", "Good motion at a moderate speed"),
-    ("high", "High", "Slowest: looks at the footage most closely"),
+    ("draft", "Draft", "Half the time: for a first look, and for one person who is well seen"),
+    ("standard", "Standard", "Looks closely enough for several people who hide each other"),
 )
 LENSES = (
     ("AUTO", "Estimate", "The lens is estimated from the footage"),

@@ -58,7 +58,7 @@ _seconds = _number(0, math.inf, "seconds from the start of the footage", low_its
 #: Every option of a capture and what checks its value (it returns the value or raises ValueError).
 OPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "detector": _text,
-    "quality": _one_of("draft", "standard", "high"),
+    "quality": _one_of("draft", "standard"),
     "max_persons": _count,
     "start": _seconds,
     "end": _seconds,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import time
 import tomllib
@@ -12,6 +13,7 @@ from typing import Any
 import bpy
 import pytest
 
+from .conftest import ROOT
 from .driving import open_take, part, refused, tick_until, write_take
 from .fake_layout import FakeLayout, draw, our_panels
 
@@ -197,7 +199,7 @@ def test_settings_go_through_a_file_that_the_command_line_takes(tmp_path: Path) 
     ("text", "sentence"),
     [
         ("qualty = 'draft'", "qualty is not known"),
-        ("quality = 'best'", "quality must be one of draft, standard, high"),
+        ("quality = 'best'", "quality must be one of draft, standard"),
         ("quality = 'draft'\nstart = -1", "start must be seconds"),
         ("max_persons = 1.5", "max_persons must be a whole number"),
         ("height = true", "height must be a height"),
@@ -208,21 +210,29 @@ def test_settings_go_through_a_file_that_the_command_line_takes(tmp_path: Path) 
     ],
 )
 def test_bad_settings_change_nothing(text: str, sentence: str, tmp_path: Path) -> None:
-    settings().quality = "high"
+    settings().quality = "draft"
     path = tmp_path / "bad.toml"
     path.write_text(text)
     assert sentence in refused(ops.load_settings, filepath=str(path))
-    assert settings().quality == "high"
+    assert settings().quality == "draft"
 
 
 def test_a_settings_file_of_the_command_line_may_say_more(tmp_path: Path) -> None:
     path = tmp_path / "capture.toml"
-    path.write_text('output = "out.blend"\njson = true\nquality = "high"\ncamera = "shot.camera.npz"\n')
+    path.write_text('output = "out.blend"\njson = true\nquality = "draft"\ncamera = "shot.camera.npz"\n')
     ops.load_settings(filepath=str(path))
-    assert settings().quality == "high"
+    assert settings().quality == "draft"
     assert (settings().lens, Path(settings().camera_path)) == ("CAMERA", tmp_path / "shot.camera.npz")
 
 
 def test_settings_that_cannot_be_written_are_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "cannot be written" in refused(ops.save_settings, filepath=str(tmp_path / "file" / "x.toml"))
+
+
+def test_the_panel_offers_the_qualities_that_the_engine_has() -> None:
+    """The add-on shares no code with the engine, so the two lists are compared here."""
+    offered = [item.identifier for item in settings().bl_rna.properties["quality"].enum_items]
+    source = (ROOT / "backend" / "pipeline.py").read_text(encoding="utf-8")
+    line = next(line for line in source.splitlines() if line.startswith("QUALITIES = "))
+    assert tuple(offered) == ast.literal_eval(line.partition(" = ")[2])

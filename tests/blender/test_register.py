@@ -110,16 +110,16 @@ def test_registering_is_quick_and_does_nothing(addon: ModuleType) -> None:  # no
 
 def test_choices_stay_with_the_file(addon: ModuleType, tmp_path) -> None:  # noqa: ARG001
     settings = bpy.context.scene.video_mocap
-    settings.quality, settings.height = "high", 1.8
+    settings.quality, settings.height = "draft", 1.8
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     assert bpy.context.scene.video_mocap.quality == "standard"
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
-    assert bpy.context.scene.video_mocap.quality == "high"
+    assert bpy.context.scene.video_mocap.quality == "draft"
 
 
 def test_a_file_opens_without_the_extension(addon: ModuleType, tmp_path) -> None:  # noqa: ARG001
-    bpy.context.scene.video_mocap.quality = "high"
+    bpy.context.scene.video_mocap.quality = "draft"
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
     bpy.ops.preferences.addon_disable(module=MODULE)
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
@@ -127,4 +127,4 @@ def test_a_file_opens_without_the_extension(addon: ModuleType, tmp_path) -> None
     bpy.ops.wm.save_mainfile()
     bpy.ops.preferences.addon_enable(module=MODULE)
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
-    assert bpy.context.scene.video_mocap.quality == "high"
+    assert bpy.context.scene.video_mocap.quality == "draft"
