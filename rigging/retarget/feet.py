@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..vectors import smoothstep
 from .contacts import find_contacts, standing
 from .footholds import Foot, correction, lift
 from .hips import give_way, keep_bend
@@ -35,8 +36,6 @@ def lock_feet(moved: Transfer, source: Source, slots: Mapping[str, str]) -> np.n
         contacts = find_contacts(source.joints, times, person_leg(source))
     stands = standing(contacts, times)
     locked = np.stack([stands[:, :2].any(1), stands[:, 2:].any(1)], 1)
-    if not locked.any():
-        return locked
     for number, side in enumerate("LR"):
         hold_soles(moved, slots, side, stands[:, 2 * number : 2 * number + 2].all(1), times)
     shifts = _corrections(moved, slots, stands, times)
@@ -48,12 +47,13 @@ def lock_feet(moved: Transfer, source: Source, slots: Mapping[str, str]) -> np.n
     shifts = _corrections(moved, slots, stands, times)
     for number, side in enumerate("LR"):
         shifts[:, number, 2] += lift(_foot(moved, slots, side, stands), shifts[:, number], times, floor)
+    firm = np.where(locked, 1.0, np.maximum(_near_floor(moved, slots, shifts), _LOOSE))
     hips, ankles = _joints(moved, slots, "thigh", len(times)), _joints(moved, slots, "foot", len(times)) + shifts
     bent = np.linalg.norm(ankles - shifts - hips, axis=-1)
     free = np.maximum((1 - _SOFT) * _lengths(moved, slots, len(times)), bent)
     _raise_hips(moved, slots, -give_way(ankles - hips, free, locked, times, leg))
     for number, side in enumerate("LR"):
-        _place(moved, slots, side, ankles[:, number], np.where(locked[:, number], 1.0, _LOOSE), times)
+        _place(moved, slots, side, ankles[:, number], firm[:, number], times)
     return locked
 
 
@@ -68,6 +68,24 @@ def _foot(moved: Transfer, slots: Mapping[str, str], side: str, stands: np.ndarr
     heel, toe = (np.broadcast_to(point, (len(stands), 3)) for point in foot_points(moved, slots, side))
     number = 2 * "LR".index(side)
     return Foot(side, heel, toe, stands[:, number : number + 2])
+
+
+def _shortened(away: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """(F, 3) the way from hip to ankle made `kept` (F,) long: a steep leg's foot gives way upwards, not sideways."""
+    length = np.maximum(np.linalg.norm(away, axis=-1), 1e-9)
+    straight = away * (kept / length)[:, None]
+    down = np.sqrt(np.maximum(kept**2 - (away[:, :2] ** 2).sum(-1), 0.0))
+    upright = np.concatenate([away[:, :2], -down[:, None]], -1)
+    steep = smoothstep(down / length, 0.5, 0.8) * (away[:, 2] < 0)
+    mixed = straight + steep[:, None] * (upright - straight)
+    return mixed * (kept / np.maximum(np.linalg.norm(mixed, axis=-1), 1e-9))[:, None]
+
+
+def _near_floor(moved: Transfer, slots: Mapping[str, str], shifts: np.ndarray) -> np.ndarray:
+    """(F, 2) 1 for a foot on the floor, 0 for one that is well above it."""
+    floor, leg = float(moved.poser.rig.world[2, 3]), moved.anatomy.leg
+    points = [np.minimum(*(point[:, 2] for point in foot_points(moved, slots, side))) for side in "LR"]
+    return 1 - smoothstep((np.stack(points, 1) + shifts[..., 2] - floor) / leg, 0.0, 0.05)
 
 
 def _joints(moved: Transfer, slots: Mapping[str, str], part: str, frames: int) -> np.ndarray:
@@ -109,7 +127,7 @@ def _place(
     lengths = np.linalg.norm(knee - hip, axis=-1), np.linalg.norm(now - knee, axis=-1)
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
     kept = settled(kept, lengths, bend(hip, knee, now), firm, step)
-    target = hip + away * (kept / np.maximum(distance, 1e-9))[:, None]
+    target = hip + _shortened(away, kept)
     upper, lower = reach(hip, knee, now, target, moved.solved[f"thigh.{side}"][:, :, 0])
     for row, turned in ((thigh, upper), (shin, lower)):
         local = rig.turn.T @ turned @ rig.turn

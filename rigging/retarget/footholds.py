@@ -10,10 +10,14 @@ import numpy as np
 
 from .contacts import runs, smooth
 from .hips import spread
+from .limbs import held_back
 
 #: A foot that stands higher than this part of the leg stands on something, not on the floor.
 _STEP = 0.08
 _EARLY = 0.07  # seconds
+_FADE = 0.5  # seconds, at most, over which a correction is given up
+#: A foot is not kept further than this part of the leg from where it would be: one that shuffles on slowly shuffles.
+_LEASH = 0.16
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ def correction(foot: Foot, times: np.ndarray, floor: float, leg: float) -> np.nd
     for first, last in locked:
         part = slice(first, last)
         path = _held(points[part], foot.stands[part])
-        shift[part] = path - path.mean(0)
+        shift[part] = _leashed(path - path.mean(0), _LEASH * leg)
         shift[part, 2] = _onto_floor(points[part], foot.stands[part], floor, leg)
     _between(shift, locked, times)
     return shift
@@ -57,6 +61,13 @@ def _held(points: np.ndarray, stands: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros((1, 3)), -np.cumsum(drift, 0)])
 
 
+def _leashed(path: np.ndarray, leash: float) -> np.ndarray:
+    """(F, 3) no further from 0 than `leash` metres, unchanged within half of that."""
+    away = np.linalg.norm(path, axis=-1)
+    kept = held_back(away, leash, np.zeros(len(away)), 0.5)
+    return path * (kept / np.maximum(away, 1e-9))[:, None]
+
+
 def _onto_floor(points: np.ndarray, stands: np.ndarray, floor: float, leg: float) -> np.ndarray:
     """(F,) what brings the lowest standing point to the level on which this foot stands."""
     lowest = np.where(stands, points[..., 2], np.inf).min(1)
@@ -65,25 +76,25 @@ def _onto_floor(points: np.ndarray, stands: np.ndarray, floor: float, leg: float
 
 
 def _between(shift: np.ndarray, locked: list[tuple[int, int]], times: np.ndarray) -> None:
-    """Fade the correction from the end of each contact to the start of the next, in place; held at the ends.
+    """Fade the correction from the end of each contact to the start of the next, in place.
 
-    Cubic (Hermite) with the speeds at which it leaves and arrives, so that a foot does not start with a jerk.
+    Cubic (Hermite) with the speeds at which it leaves and arrives, so that a foot does not start with a jerk. A foot
+    that is long in the air goes its own way in between: nothing is left of the correction after `_FADE` seconds.
     """
-    if not locked:
-        return
-    shift[: locked[0][0]] = shift[locked[0][0]]
-    shift[locked[-1][1] :] = shift[locked[-1][1] - 1]
-    for (_, left), (right, _) in pairwise(locked):
-        rows = np.arange(left, right)
-        t = ((times[rows] - times[left - 1]) / (times[right] - times[left - 1]))[:, None]
-        leaving = _speed(shift, times, left - 1, -1) * (times[right] - times[left - 1])
-        arriving = _speed(shift, times, right, 1) * (times[right] - times[left - 1])
-        shift[rows] = (
-            (1 + 2 * t) * (1 - t) ** 2 * shift[left - 1]
-            + t * (1 - t) ** 2 * leaving
-            + t**2 * (3 - 2 * t) * shift[right]
-            - t**2 * (1 - t) * arriving
-        )
+    ends = [(None, locked[0]), *pairwise(locked), (locked[-1], None)] if locked else []
+    for before, after in ends:
+        first, last = (before[1] if before else 0), (after[0] if after else len(times))
+        if last <= first:
+            continue
+        rows = slice(first, last)
+        shift[rows] = 0.0
+        apart = times[last] - times[first - 1] if before and after else _FADE
+        span = min(apart, _FADE)
+        for end, step in ((first - 1, -1), (last, 1)):
+            if 0 <= end < len(times):
+                t = np.minimum(np.abs(times[rows] - times[end]) / span, 1.0)[:, None]
+                speed = -step * _speed(shift, times, end, step) * span
+                shift[rows] += (1 + 2 * t) * (1 - t) ** 2 * shift[end] + t * (1 - t) ** 2 * speed
 
 
 def _speed(shift: np.ndarray, times: np.ndarray, row: int, step: int) -> np.ndarray:

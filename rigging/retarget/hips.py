@@ -52,7 +52,8 @@ def give_way(legs: np.ndarray, reach: np.ndarray, locked: np.ndarray, times: np.
     """
     level = (legs[..., :2] ** 2).sum(-1)
     down = -legs[..., 2] - np.sqrt(np.maximum(reach**2 - level, 0.0))
-    need = np.clip(np.where(locked, down, 0.0).max(1), 0.0, _MOST * leg)
+    steep = smoothstep(-legs[..., 2] / np.maximum(np.linalg.norm(legs, axis=-1), 1e-9), 0.3, 0.8)
+    need = np.clip((np.where(locked, down, 0.0) * steep).max(1), 0.0, _MOST * leg)
     return smooth(spread(need, times, _FADE), times, _FADE / 2) if need.any() else need
 
 
