@@ -17,13 +17,17 @@ import numpy as np
 from .joint_tree import JointTree
 from .rig import Rig
 
+#: (numbers of three joints in a chain, cost)
+_Joints = tuple[tuple[int, int, int], float]
 #: A limb is at least this part of the rig; fingers, toes and ears are less.
 _LIMB = 0.12
 #: How much the bones of two mirrored limbs may differ in length, together.
 _ALIKE = 0.12
 _HUB = 14  # children of one bone that are looked at, the largest
+_PAIRS = 4  # of one hub, the longest
 _USUAL_THIGH = 1.05  # of the shin
 _USUAL_ARM = 1.15  # of the forearm
+_ARM_TO_LEG = 0.65
 
 
 @dataclass(frozen=True)
@@ -56,14 +60,16 @@ def find_body(rig: Rig, rows: Sequence[int] | None = None, avoid: frozenset[int]
     """
     tree = JointTree(rig, rows, avoid)
     pairs = _limb_pairs(tree)
+    legs_of = [_leg_joints(tree, pair) for pair in pairs]
+    arms_of = [_arm_joints(tree, pair) for pair in pairs]
     best: tuple[float, Body] | None = None
     four_legs = False
-    for legs in pairs:
-        for arms in pairs:
+    for legs, leg in zip(pairs, legs_of, strict=True):
+        for arms, arm in zip(pairs, arms_of, strict=True):
             if not _apart(tree, legs, arms):
                 continue
             four_legs = four_legs or _four_legs(tree, legs, arms)
-            found = _body(tree, legs, arms)
+            found = _body(tree, legs, arms, leg, arm)
             if found is not None and (best is None or found[0] < best[0]):
                 best = found
     if best is not None:
@@ -81,21 +87,20 @@ def _limb_pairs(tree: JointTree) -> list[_Pair]:
     pairs = []
     least = _LIMB * tree.size
     for hub, children in tree.hubs():
+        here: list[_Pair] = []
         large = sorted((node for node in children if tree.reach[node] >= least), key=lambda node: -tree.reach[node])
         for one, other in combinations(large[:_HUB], 2):
-            if abs(tree.reach[one] - tree.reach[other]) > _ALIKE * tree.reach[one]:
+            first, second = tree.twin_paths(one, other)
+            if len(first) < 3:
                 continue
-            first, second = tree.path(one), tree.path(other)
-            count = min(len(first), len(second))
-            if count < 3 or abs(len(first) - len(second)) > 1:
-                continue
-            first, second = first[:count], second[:count]
             a, b = tree.lengths(first), tree.lengths(second)
             total = float(a.sum())
             apart = float(np.linalg.norm(tree.places[first[1:]] - tree.places[second[1:]], axis=1).max())
             if np.abs(a - b).sum() <= _ALIKE * total and total >= least and apart > 0.1 * total:
-                pairs.append(_Pair(hub, tuple(first), tuple(second), total))
-    return sorted(pairs, key=lambda pair: -pair.length)[:12]
+                here.append(_Pair(hub, tuple(first), tuple(second), total))
+        # The strands of a skirt are many pairs; the legs are longer.
+        pairs += sorted(here, key=lambda pair: -pair.length)[:_PAIRS]
+    return sorted(pairs, key=lambda pair: -pair.length)[: 4 * _PAIRS]
 
 
 def _apart(tree: JointTree, legs: _Pair, arms: _Pair) -> bool:
@@ -131,10 +136,12 @@ def stands_on_four(trunk: np.ndarray, legs: np.ndarray, arms: np.ndarray, height
     return bool(abs(across @ back) < 0.6 and back @ front > 0.75 and abs(across[2]) < 0.7 and back[2] < -0.7 and level)
 
 
-def _body(tree: JointTree, legs: _Pair, arms: _Pair) -> tuple[float, Body] | None:
+def _body(
+    tree: JointTree, legs: _Pair, arms: _Pair, leg_joints: _Joints, arm_joints: _Joints
+) -> tuple[float, Body] | None:
     """(cost, body) of one pair as legs and another as arms, or None if that is no body."""
-    leg, leg_cost = _leg_joints(tree, legs)
-    arm, arm_cost = _arm_joints(tree, arms)
+    leg, leg_cost = leg_joints
+    arm, arm_cost = arm_joints
     hips, shoulders = _middle(tree, legs, leg[0]), _middle(tree, arms, arm[0])
     trunk = shoulders - hips
     height = float(np.linalg.norm(trunk))
@@ -151,11 +158,15 @@ def _body(tree: JointTree, legs: _Pair, arms: _Pair) -> tuple[float, Body] | Non
     if way @ up > -0.7 * leg_length or parallel < 0.8:
         return None
     cost = leg_cost + arm_cost - 1.5 * float(up[2])
-    cost += 2 * max(0.0, 0.3 - arm_length / leg_length) + 2 * max(0.0, arm_length / leg_length - 2.2)
+    # Wings are longer than arms, and rise.
+    cost += abs(np.log(arm_length / leg_length / _ARM_TO_LEG))
+    cost += 2 * max(0.0, float((_middle(tree, arms, arm[2]) - shoulders) @ up)) / arm_length
     cost += 2 * max(0.0, 0.25 - height / leg_length) + max(0.0, height / leg_length - 2.0)
     # Of several pairs that could be legs (skirts, coats) the legs are those that reach the floor.
     lowest = float((tree.places @ up).min())
     cost += 3 * max(0.0, float(_middle(tree, legs, -1) @ up) - lowest - 0.06 * height) / leg_length
+    # Hair hangs from above where it would have its shoulders.
+    cost += 4 * max(0.0, float((tree.places[arms.hub] - shoulders) @ up) / height - 0.15) if arms.hub >= 0 else 0.0
     neck, head, head_cost = _neck_and_head(tree, arms, up, shoulders, height)
     cost += head_cost
     hub = tree.common(legs.hub, arms.hub)
@@ -195,7 +206,7 @@ def _choices(count: int) -> list[tuple[int, int, int]]:
     return list(combinations(range(min(count, 12)), 3))
 
 
-def _leg_joints(tree: JointTree, legs: _Pair) -> tuple[tuple[int, int, int], float]:
+def _leg_joints(tree: JointTree, legs: _Pair) -> _Joints:
     """(numbers of thigh, shin and foot in the chain, cost), by proportions and bends."""
     points, halves = _chain(tree, legs)
     down = points[-1] - points[0]
@@ -222,7 +233,7 @@ def _leg_joints(tree: JointTree, legs: _Pair) -> tuple[tuple[int, int, int], flo
     return best
 
 
-def _arm_joints(tree: JointTree, arms: _Pair) -> tuple[tuple[int, int, int], float]:
+def _arm_joints(tree: JointTree, arms: _Pair) -> _Joints:
     """(numbers of upper arm, forearm and hand in the chain, cost), by proportions, bends and where fingers begin."""
     points, halves = _chain(tree, arms)
     palm = next((n for n, node in enumerate(arms.first) if len(tree.children[node]) >= 3 and n >= 2), None)
@@ -233,7 +244,8 @@ def _arm_joints(tree: JointTree, arms: _Pair) -> tuple[tuple[int, int, int], flo
             continue
         size = upper + lower
         cost = 2 * abs(np.log(upper / lower / _USUAL_ARM)) + 3 * (_bow(points[i : j + 1]) + _bow(points[j : k + 1]))
-        cost += 0.05 * (k - i - 2) + 1.5 * (palm is not None and k != palm)
+        cost += 0.05 * (k - i - 2) + 1.5 * (palm is not None and k != palm) - 0.5 * (palm == k)
+        cost += 0.1 * max(0, len(points) - 2 - k) * (palm is None)
         cost += 2 * max(0.0, 0.16 - halves[i] / size) + 2 * max(0.0, halves[i] / size - 0.8)
         after = float(np.linalg.norm(np.diff(points[k:], axis=0), axis=1).sum()) if k + 1 < len(points) else 0.0
         cost += 2 * max(0.0, after / lower - 0.9)
@@ -286,7 +298,8 @@ def _neck_and_head(
         last, before = tree.distance(chain[-1], chain[-2]), tree.distance(chain[-2], chain[-3])
         if last > 1.3 * before:  # the end of the head, not the head
             chain.pop()
-    return chain[:-1], chain[-1], 0.0
+    rise = float((tree.places[chain[-1]] - shoulders) @ up)
+    return chain[:-1], chain[-1], 0.0 if rise > 0.08 * height else 1.5
 
 
 def _rises(

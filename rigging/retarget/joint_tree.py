@@ -71,6 +71,34 @@ class JointTree:
                 found[-1] = found[-1] if len(self.children[found[-1]]) > 1 else node
         return found
 
+    def twin_paths(self, one: int, other: int) -> tuple[list[int], list[int]]:
+        """The longest ways down from two nodes that are alike step by step; what only one has, a prop, is not taken."""
+        first, second = [one], [other]
+        while True:
+            choices = [(a, b) for a in self._largest(first[-1]) for b in self._largest(second[-1])]
+            if not choices:
+                return first, second
+            a, b = max(choices, key=self._likeness)
+            if abs(self._steps[a] - self._steps[b]) > 0.3 * max(self._steps[a], self._steps[b]):
+                return first, second
+            moves = self._steps[a] > 0
+            # Bones in one place are one: the one that others hang from.
+            for way, node in ((first, a), (second, b)):
+                if moves:
+                    way.append(node)
+                elif len(self.children[way[-1]]) == 1:
+                    way[-1] = node
+                else:
+                    return first, second
+
+    def _largest(self, node: int) -> list[int]:
+        return sorted(self.children[node], key=lambda child: -self.reach[child] - self._steps[child])[:6]
+
+    def _likeness(self, pair: tuple[int, int]) -> float:
+        a, b = pair
+        shorter = min(self.reach[a] + self._steps[a], self.reach[b] + self._steps[b])
+        return shorter - 5 * abs(self._steps[a] - self._steps[b])
+
     def lengths(self, nodes: Sequence[int]) -> np.ndarray:
         """(n - 1,) distances along some nodes."""
         return np.linalg.norm(np.diff(self.places[list(nodes)], axis=0), axis=1)

@@ -74,7 +74,8 @@ def fit_preset(rig: Rig, index: NameIndex, preset: Preset) -> Fit:
     chains: dict[str, list[int]] = {}
     score = 0.0
     for stem, names in preset.chains.items():
-        found_links = [found for found in map(index.find, names) if found is not None]
+        look = index.find if preset.kind != "general" else lambda name: index.find_plain(name, "")
+        found_links = [found for found in map(look, names) if found is not None]
         links = list(dict.fromkeys(row for row, _ in found_links if row not in used))
         chains[stem] = links
         score += _CHAIN * sum(certainty for _, certainty in found_links) - _CHAIN * 0.2 * (len(names) - len(links))

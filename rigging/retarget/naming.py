@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
 _SIDES = {
@@ -35,6 +36,8 @@ _BESIDE_WORDS = (
 )
 _DECORATION = frozenset(_DECORATION_WORDS.split())
 _BESIDE = frozenset(_BESIDE_WORDS.split())
+_GAP = re.compile(r"[_\-. ]+")
+_BIPED = re.compile(r"^(ValveBiped\.)?Bip\d+[ _]", re.IGNORECASE)
 _SHARED = 0.6  # of the bones begin or end alike
 
 
@@ -49,6 +52,7 @@ def side_of(name: str) -> str:
     return _split(name)[0]
 
 
+@lru_cache(maxsize=16384)
 def _split(name: str) -> tuple[str, tuple[str, ...]]:
     """Side and the other words. Words that were written together (`leftupleg`) are cut at the side."""
     found = words(name)
@@ -107,8 +111,8 @@ class NameIndex:
                     self._add(forms[row][number], row)
         for row in rows:
             if not is_beside(names[row]):
-                self._plain.setdefault(plain(forms[row][-1]), row)
-                self._plain.setdefault(plain(forms[row][0]), row)
+                for form in reversed(forms[row]):
+                    self._plain.setdefault(plain(form), row)
 
     def _add(self, form: str, row: int) -> None:
         side, rest = _split(form)
@@ -140,20 +144,24 @@ def _flat(name: str) -> str:
 def _forms(names: Sequence[str]) -> list[list[str]]:
     """Every bone's name and its shorter forms, the whole name first."""
     bare = [re.split(r"[:|]", name)[-1] or name for name in names]
-    start = _most_shared(bare, lambda name: [name[: match.end()] for match in re.finditer(r"[_\-. ]+", name)])
-    end = _most_shared(bare, lambda name: [name[match.start() :] for match in re.finditer(r"[_\-. ]+", name)])
+    starts = _shared(bare, lambda name: [name[: match.end()] for match in _GAP.finditer(name)])
+    ends = _shared(bare, lambda name: [name[match.start() :] for match in _GAP.finditer(name)])
     forms = []
     for name, short in zip(names, bare, strict=True):
-        found = [name, short]
-        found += [short.removeprefix(start), short.removesuffix(end), short.removeprefix(start).removesuffix(end)]
-        forms.append(list(dict.fromkeys(form for form in found if form)))
+        found = [short]
+        for end in ends:
+            found += [form.removesuffix(end) for form in found]
+        for start in starts:
+            found += [form.removeprefix(start) for form in found]
+        found += [_BIPED.sub("", form) for form in found]
+        forms.append(list(dict.fromkeys([name, *(form for form in found if form)])))
     return forms
 
 
-def _most_shared(names: Sequence[str], parts: Callable[[str], Iterable[str]]) -> str:
-    """The longest beginning or end that most names share; empty if there is none."""
+def _shared(names: Sequence[str], parts: Callable[[str], Iterable[str]]) -> list[str]:
+    """The beginnings or ends that most names share, the shortest first; at most three."""
     counts: Counter[str] = Counter()
     for name in names:
         counts.update({part for part in parts(name) if part != name})
     shared = [part for part, count in counts.items() if count >= max(_SHARED * len(names), 5)]
-    return max(shared, key=len, default="")
+    return sorted(shared, key=len)[-3:]
