@@ -161,7 +161,8 @@ def _capture(request: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
         return _outcome(read_take(file))
     reporter.progress.report(Step("footage", 0, 1, "steps"))
     take = _run(request, reporter.progress)
-    if request["name"] is not None:  # uploads lie on disk under names of our own
+    # Uploads lie on disk under names of our own; a take knows what it was made from.
+    if request["name"] is not None and Path(request["source"]).suffix != ".npz":
         take = replace(take, metadata={**take.metadata, "footage": request["name"]})
     if reporter.progress.cancelled():
         raise Cancelled("the capture was stopped")
