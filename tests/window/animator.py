@@ -162,9 +162,11 @@ class Animator:
         self.display.move(view.x + view.width / 3, view.y + view.height / 2)
         time.sleep(0.3)
         self.display.press("KP_0")
-        time.sleep(0.5)
+        looks = "[a.spaces.active.region_3d.view_perspective for a in bpy.context.screen.areas if a.type == 'VIEW_3D']"
+        wait_for("the view looks through the camera", lambda: "CAMERA" in self.window.value(looks), 10)
+        time.sleep(1.0)
         self.display.press("Home")
-        time.sleep(0.5)
+        time.sleep(1.0)
 
     def clip_editor(self) -> None:
         """Turn the 3D view into a clip editor that shows the footage."""
