@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from video_mocap.rigging.joints import TAKE
-from video_mocap.rigging.retarget.curves import Curve
+from video_mocap.rigging.retarget.curves import Curve, euler_angles, euler_matrix
 from video_mocap.rigging.retarget.options import Options
 from video_mocap.rigging.retarget.pose import Poser
 from video_mocap.rigging.retarget.retarget import Retargeted, retarget
@@ -170,3 +170,15 @@ def test_euler_bones_get_euler_curves() -> None:
 def test_what_cannot_be_is_refused_in_a_sentence(options: Options, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         retarget(source(), make_rig(), SLOTS, options)
+
+
+@pytest.mark.parametrize("order", ["XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"])
+@pytest.mark.parametrize("quarter", [1, -1])
+def test_a_stop_at_the_quarter_turn_is_still_the_same_rotation_without_jumps(order: str, quarter: int) -> None:
+    angles = np.cumsum(np.random.default_rng(1).normal(size=(300, 3)) * 0.1, 0)
+    middle = "XYZ".index(order[1])
+    angles[100:120, middle] = quarter * np.pi / 2
+    wanted = euler_matrix(angles, order)
+    found = euler_angles(wanted, order)
+    assert np.abs(euler_matrix(found, order) - wanted).max() < 1e-9
+    assert np.abs(np.diff(found[:100], axis=0)).max() < 1.0

@@ -77,20 +77,45 @@ def euler_angles(matrices: np.ndarray, order: str) -> np.ndarray:
     locked = np.abs(sine) > 1 - 1e-9
     # At the quarter turn only one combination of first and last is known.
     joint = np.arctan2(-parity * matrices[:, i, j], matrices[:, j, j])
+    one = np.stack([first, middle, last], -1)
+    other = np.stack([first + np.pi, np.pi - middle, last + np.pi], -1)
+    turned = (
+        _nearest_locked(one, other, locked, parity * np.sign(sine), joint) if locked.any() else _nearest(one, other)
+    )
     angles = np.zeros((len(matrices), 3))
+    angles[:, [i, j, k]] = turned
+    return angles
+
+
+def _nearest(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(F, 3) of two triples (F, 3) that mean the same the one nearer to the frame before, without jumps."""
+    both = np.stack([one, other], 1)
+    steps = both[1:, None, :] - both[:-1, :, None]
+    # (F - 1, before, after): how far it is, whole turns apart.
+    far = np.abs(steps - 2 * np.pi * np.round(steps / (2 * np.pi))).sum(-1)
+    change = (far[:, :, 1] < far[:, :, 0]).tolist()
+    chosen = [0] * len(one)
+    for row in range(1, len(one)):
+        chosen[row] = int(change[row - 1][chosen[row - 1]])
+    return np.unwrap(both[np.arange(len(one)), chosen], axis=0)
+
+
+def _nearest_locked(
+    one: np.ndarray, other: np.ndarray, locked: np.ndarray, sign: np.ndarray, joint: np.ndarray
+) -> np.ndarray:
+    """As `_nearest` where the middle angle is a quarter turn on the frames `locked`: there only `joint` is known, the
+    last angle less `sign` times the first."""
+    turned = np.zeros_like(one)
     before = np.zeros(3)
-    for row in range(len(matrices)):
+    for row in range(len(one)):
+        options = np.stack([one[row], other[row]])
         if locked[row]:
             start = before[0] if row else 0.0
-            sign = 1.0 if sine[row] > 0 else -1.0
-            options = np.array([[start, middle[row], joint[row] + sign * start]])
-        else:
-            one = np.array([first[row], middle[row], last[row]])
-            options = np.array([one, [one[0] + np.pi, np.pi - one[1], one[2] + np.pi]])
+            options = np.array([[start, one[row, 1], joint[row] + sign[row] * start]])
         options += 2 * np.pi * np.round((before - options) / (2 * np.pi)) if row else 0.0
         before = options[np.abs(options - before).sum(1).argmin()] if row else options[0]
-        angles[row, [i, j, k]] = before
-    return angles
+        turned[row] = before
+    return turned
 
 
 def _about(axis: int, angles: np.ndarray) -> np.ndarray:
