@@ -279,7 +279,7 @@ def test_a_stalled_service_never_blocks_the_caller(service: ServiceProcess, prox
             began = time.perf_counter()
             call()
             slowest = max(slowest, time.perf_counter() - began)
-    assert slowest < 0.02
+    assert slowest < 0.5  # a call that waited for the service would have taken its timeout of a second
     told = blender.wait(Disconnected, seconds=15)
     assert "does not answer in time" in told.sentence
     assert told.retrying

@@ -253,7 +253,7 @@ def test_asking_never_waits_for_the_disk(tmp_path: Path, monkeypatch) -> None:
     started = time.perf_counter()
     assert cache.get(str(path)) is None
     assert cache.get(str(path)) is None
-    assert time.perf_counter() - started < 0.05
+    assert time.perf_counter() - started < 5  # the disk would have held it for 10
     assert cache.busy
     gate.set()
     wait_for(lambda: not cache.busy)

@@ -292,7 +292,7 @@ def test_checking_does_not_block(desk: Desk, monkeypatch: pytest.MonkeyPatch) ->
     held = threading.Event()
     begun = time.perf_counter()
     assert desk.state.send("Checking", lambda _stop: held.wait(20), lambda _: desk.state.tell(("Done.",), good=True))
-    assert time.perf_counter() - begun < 0.05
+    assert time.perf_counter() - begun < 5  # the check would have held it for 20
     assert "Checking..." in desk.texts()
     assert not bpy.ops.video_mocap.check_engine.poll()
     assert not desk.state.send("Removing", lambda _stop: None, lambda _: None)
