@@ -55,9 +55,9 @@ def swap(*pairs: tuple[str, str]) -> Callable[[str], str]:
     return right
 
 
-def _limbs(names: str) -> dict[str, str]:
+def _limbs(names: str, start: str = "") -> dict[str, str]:
     parts = ("shoulder", "upper_arm", "forearm", "hand", "thigh", "shin", "foot", "toe")
-    return {part: name for part, name in zip(parts, names.split(), strict=True) if name != "-"}
+    return {part: start + name for part, name in zip(parts, names.split(), strict=True) if name != "-"}
 
 
 _WORD = swap(("Left", "Right"))
@@ -90,7 +90,7 @@ NAMINGS: dict[str, tuple[str, Naming]] = {
         twist=_UE_TWIST, finger="{}_0{}_l")),
     "vroid": ("vroid", Naming(
         "J_Bip_C_Hips", ("J_Bip_C_Spine", "J_Bip_C_Chest", "J_Bip_C_UpperChest"), ("J_Bip_C_Neck",), "J_Bip_C_Head",
-        _limbs(" ".join(f"J_Bip_L_{n}" for n in "Shoulder UpperArm LowerArm Hand UpperLeg LowerLeg Foot ToeBase".split())),
+        _limbs("Shoulder UpperArm LowerArm Hand UpperLeg LowerLeg Foot ToeBase", "J_Bip_L_"),
         swap(("_L_", "_R_")), root="Root", finger="J_Bip_L_{}{}")),
     "vrm": ("vrm", Naming(
         "hips", ("spine", "chest", "upperChest"), ("neck",), "head",
@@ -98,9 +98,13 @@ NAMINGS: dict[str, tuple[str, Naming]] = {
         swap(("left", "right")))),
     "auto-rig pro, exported": ("auto_rig_pro_export", Naming(
         "root.x", _numbers("spine_{:02d}.x", 3), ("neck.x",), "head.x",
-        _limbs("shoulder.l arm_stretch.l forearm_stretch.l hand.l thigh_stretch.l leg_stretch.l foot.l toes_01.l"), _DOT,
-        twist={"upper_arm": "arm_twist.l", "forearm": "forearm_twist.l", "thigh": "thigh_twist.l", "shin": "leg_twist.l"},
+        _limbs("shoulder.l arm_stretch.l forearm_stretch.l hand.l thigh_stretch.l leg_stretch.l foot.l toes_01.l"),
+        _DOT, twist={"upper_arm": "arm_twist.l", "forearm": "forearm_twist.l", "thigh": "thigh_twist.l"},
         finger="{}{}.l")),
+    "auto-rig pro": ("auto_rig_pro", Naming(
+        "c_root_master.x", _numbers("c_spine_{:02d}.x", 3), ("c_neck.x",), "c_head.x",
+        _limbs("c_shoulder.l c_arm_fk.l c_forearm_fk.l c_hand_fk.l c_thigh_fk.l c_leg_fk.l c_foot_fk.l c_toes_fk.l"),
+        _DOT, root="c_traj", pelvis="c_root.x", finger="c_{}{}.l")),
     "cmu": ("cmu", Naming(
         "Hips", ("LowerBack", "Spine", "Spine1"), ("Neck", "Neck1"), "Head", _HIK, swap(("Left", "Right"), ("L", "R")),
         hip_joint="LHipJoint", finger="LeftHand{}{}")),
@@ -134,7 +138,7 @@ NAMINGS: dict[str, tuple[str, Naming]] = {
     "character creator": ("character_creator", Naming(
         "CC_Base_Hip", ("CC_Base_Waist", "CC_Base_Spine01", "CC_Base_Spine02"),
         ("CC_Base_NeckTwist01", "CC_Base_NeckTwist02"), "CC_Base_Head",
-        _limbs(" ".join(f"CC_Base_L_{n}" for n in "Clavicle Upperarm Forearm Hand Thigh Calf Foot ToeBase".split())),
+        _limbs("Clavicle Upperarm Forearm Hand Thigh Calf Foot ToeBase", "CC_Base_L_"),
         swap(("_L_", "_R_")), root="CC_Base_BoneRoot", pelvis="CC_Base_Pelvis",
         twist={"upper_arm": "CC_Base_L_UpperarmTwist01", "thigh": "CC_Base_L_ThighTwist01"}, finger="CC_Base_L_{}{}")),
     "rigify metarig": ("rigify_metarig", Naming(
@@ -177,7 +181,10 @@ NAMINGS: dict[str, tuple[str, Naming]] = {
 def humanoid(
     naming: Naming, seed: int | None = 0, height: float = 1.0, extras: bool = False
 ) -> tuple[Rig, dict[str, str]]:
-    """(rig, slot -> bone). seed: of random bone axes, None for bones along the body. extras: tail, hair, skirt, prop."""
+    """(rig, slot -> bone). seed: of random bone axes, None for axes along the bones.
+
+    extras: a tail, hair, a skirt, wings, a sword.
+    """
     made = _Maker(naming, extras)
     chance = np.random.default_rng(seed)
     bones = []
@@ -190,7 +197,7 @@ def humanoid(
             rest[:3, :3] = axes
         else:
             ends = [np.array(at) for above, at in made.bones.values() if above == name]
-            way = (ends[0] if ends else np.array(place) + (0, 0, 0.05)) - np.array(place)
+            way = (ends[0] if ends else np.add(place, (0, 0, 0.05))) - np.array(place)
             size = np.linalg.norm(way)
             y = way / size if size > 1e-9 else np.array([0, 0, 1.0])
             x = np.cross(y, (0.3, 0.9, 0.2))

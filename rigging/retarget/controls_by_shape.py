@@ -57,7 +57,10 @@ def control_slots(rig: Rig, body: Body) -> Body:
         if carriers:
             slots["hips"] = max(carriers, key=lambda row: (not rig.bones[row].hidden, len(lines[row])))
     spine = _column(body.spine, slots, lines, at)
-    neck = tuple(row for row in (next(iter(at(link)), None) for link in body.neck) if row is not None)
+    above = lines.get(slots.get("head", -1), set())
+    necks = [[row for row in at(link) if row in above and row != slots["hips"]] for link in body.neck]
+    neck = tuple(min(found, key=lambda row: (rig.bones[row].hidden, len(lines[row]))) for found in necks if found)
+    neck = tuple(row for row in dict.fromkeys(neck) if row not in spine)
     return replace(body, slots=slots, spine=spine, neck=neck)
 
 
@@ -89,5 +92,5 @@ def _column(
     found = []
     for link in spine:
         carrying = [row for row in at(link) if all(row in line for line in arms) and row != slots["hips"]]
-        found += carrying[-1:] if carrying else []
+        found += [min(carrying, key=lambda row: len(lines[row]))] if carrying else []
     return tuple(dict.fromkeys(found))

@@ -43,6 +43,13 @@ class Body:
     up: np.ndarray
 
 
+class FourLegsError(ValueError):
+    """A rig that stands on four legs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} stands on four legs; a person's motion fits only a rig with two arms and two legs")
+
+
 @dataclass(frozen=True)
 class _Pair:
     """Two chains of nodes, alike in lengths, that hang from one hub."""
@@ -63,21 +70,21 @@ def find_body(rig: Rig, rows: Sequence[int] | None = None, avoid: frozenset[int]
     legs_of = [_leg_joints(tree, pair) for pair in pairs]
     arms_of = [_arm_joints(tree, pair) for pair in pairs]
     best: tuple[float, Body] | None = None
-    four_legs = False
+    best_size = on_fours = 0.0  # length of the limbs
     for legs, leg in zip(pairs, legs_of, strict=True):
         for arms, arm in zip(pairs, arms_of, strict=True):
             if not _apart(tree, legs, arms):
                 continue
-            four_legs = four_legs or _four_legs(tree, legs, arms)
+            size = legs.length + arms.length
+            if _four_legs(tree, legs, arms):
+                on_fours = max(on_fours, size)
             found = _body(tree, legs, arms, leg, arm)
             if found is not None and (best is None or found[0] < best[0]):
-                best = found
+                best, best_size = found, size
+    if on_fours > best_size:
+        raise FourLegsError(rig.name)
     if best is not None:
         return best[1]
-    if four_legs:
-        raise ValueError(
-            f"{rig.name} stands on four legs; a person's motion fits only a rig with two arms and two legs"
-        )
     if pairs:
         raise ValueError(f"{rig.name} is no humanoid: one pair of limbs was found, but arms and legs are needed")
     raise ValueError(f"{rig.name} is no humanoid: it has no two arms and two legs")
@@ -96,7 +103,7 @@ def _limb_pairs(tree: JointTree) -> list[_Pair]:
             a, b = tree.lengths(first), tree.lengths(second)
             total = float(a.sum())
             apart = float(np.linalg.norm(tree.places[first[1:]] - tree.places[second[1:]], axis=1).max())
-            if np.abs(a - b).sum() <= _ALIKE * total and total >= least and apart > 0.1 * total:
+            if np.abs(a - b).sum() <= _ALIKE * total and total >= least and apart > 0.04 * total:
                 here.append(_Pair(hub, tuple(first), tuple(second), total))
         # The strands of a skirt are many pairs; the legs are longer.
         pairs += sorted(here, key=lambda pair: -pair.length)[:_PAIRS]
@@ -132,7 +139,7 @@ def stands_on_four(trunk: np.ndarray, legs: np.ndarray, arms: np.ndarray, height
     if min(sizes) <= 0:
         return False
     across, back, front = trunk / sizes[0], legs / sizes[1], arms / sizes[2]
-    level = abs(height) < 0.25 * max(sizes[1:])
+    level = abs(height) < 0.3 * max(sizes[1:])
     return bool(abs(across @ back) < 0.6 and back @ front > 0.75 and abs(across[2]) < 0.7 and back[2] < -0.7 and level)
 
 
@@ -282,13 +289,13 @@ def _neck_and_head(
     """(neck from the chest up, head, cost)."""
     at, chain = arms.hub, []
     skip = {arms.first[0], arms.second[0]}
-    while True:
+    while not (chain and len(tree.children[at]) >= 3):
         rising = [
             node
-            for node in tree.children[at]
+            for node in tree.largest(at, _HUB)
             if node not in skip and _rises(tree, node, up, shoulders, height, tree.places[at] if chain else None)
         ]
-        if not rising or (chain and len(tree.children[at]) >= 3):
+        if not rising:
             break
         at = max(rising, key=lambda node: (len(tree.path(node)) > 1, tree.size_below(node), tree.reach[node]))
         chain.append(at)

@@ -75,7 +75,7 @@ class JointTree:
         """The longest ways down from two nodes that are alike step by step; what only one has, a prop, is not taken."""
         first, second = [one], [other]
         while True:
-            choices = [(a, b) for a in self._largest(first[-1]) for b in self._largest(second[-1])]
+            choices = [(a, b) for a in self.largest(first[-1], 6) for b in self.largest(second[-1], 6)]
             if not choices:
                 return first, second
             a, b = max(choices, key=self._likeness)
@@ -91,8 +91,9 @@ class JointTree:
                 else:
                     return first, second
 
-    def _largest(self, node: int) -> list[int]:
-        return sorted(self.children[node], key=lambda child: -self.reach[child] - self._steps[child])[:6]
+    def largest(self, node: int, count: int) -> list[int]:
+        """The children from which the longest ways go down."""
+        return sorted(self.children[node], key=lambda child: -self.reach[child] - self._steps[child])[:count]
 
     def _likeness(self, pair: tuple[int, int]) -> float:
         a, b = pair

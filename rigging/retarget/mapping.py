@@ -17,7 +17,7 @@ import numpy as np
 from .columns import name_columns
 from .controls_by_shape import control_slots, is_control_rig
 from .facing import facing
-from .geometry import Body, find_body, stands_on_four
+from .geometry import Body, FourLegsError, find_body, stands_on_four
 from .matching import LIMBS, Fit, broken_links, fit_preset, is_driven, name_index
 from .naming import words
 from .presets import Preset, shipped_presets
@@ -87,6 +87,10 @@ class _Found:
     def reason(self) -> str:
         """Why there is no body by shape."""
         return str(self._body) if isinstance(self._body, ValueError) else ""
+
+    def refuse_four_legs(self) -> None:
+        if isinstance(self._body, FourLegsError):
+            raise self._body
 
     def put(self, slot: str, row: int, sure: float) -> None:
         if slot not in self.rows and row not in self.rows.values():
@@ -256,12 +260,11 @@ def _refuse(found: _Found) -> None:
 
         trunk = middle("upper_arm") - middle("thigh")
         legs, arms = middle("foot") - middle("thigh"), middle("hand") - middle("upper_arm")
-        if stands_on_four(trunk, legs, arms, float(middle("foot")[2] - middle("hand")[2])):
-            raise ValueError(
-                f"{rig.name} stands on four legs; a person's motion fits only a rig with two arms and two legs"
-            )
+        if stands_on_four(trunk, legs, arms, _lowest(rig, found.rows, "foot") - _lowest(rig, found.rows, "hand")):
+            raise FourLegsError(rig.name)
         return
     found.body()
+    found.refuse_four_legs()
     if len(missing) <= len(REQUIRED) - _BELIEVED:
         mapping = _mapping(found, None)
         raise IncompleteMappingError(
@@ -269,6 +272,14 @@ def _refuse(found: _Found) -> None:
             mapping,
         )
     raise ValueError(f"{found.reason() or f'{rig.name} is no humanoid'}; choose another armature, or map it by hand")
+
+
+def _lowest(rig: Rig, rows: Table[str, int], part: str) -> float:
+    """How high the lowest bone is that hangs from this part, either side; paws stand on their toes."""
+    below = [rows[f"{part}.{side}"] for side in "LR"]
+    for row in below:
+        below += rig.children[row]
+    return float(rig.heads[below][:, 2].min())
 
 
 def _find_root(found: _Found) -> None:

@@ -112,9 +112,6 @@ def broken_links(rig: Rig, rows: Mapping[str, int], limb: tuple[str, ...]) -> fl
             bad += 2.0
         elif upper not in rig.ancestors(lower):
             bad += 0.5
-    size = float(np.ptp(rig.heads, axis=0).max())
     joints = [rows[slot] for slot in limb if slot in rows and slot.partition(".")[0] not in ("shoulder", "toe")]
-    for upper, lower in pairwise(joints):
-        if np.linalg.norm(rig.heads[upper] - rig.heads[lower]) < 0.01 * size:
-            bad += 2.0
-    return bad
+    lengths = np.linalg.norm(np.diff(rig.heads[joints], axis=0), axis=1)
+    return bad + 2.0 * float((lengths < 0.02 * lengths.sum()).sum() if len(lengths) else 0.0)

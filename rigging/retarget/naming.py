@@ -36,6 +36,7 @@ _BESIDE_WORDS = (
 )
 _DECORATION = frozenset(_DECORATION_WORDS.split())
 _BESIDE = frozenset(_BESIDE_WORDS.split())
+_JOINED = re.compile("^(?:left|right|Left|Right|LEFT|RIGHT|左|右)|(?:left|right|Left|Right|LEFT|RIGHT)$")
 _GAP = re.compile(r"[_\-. ]+")
 _BIPED = re.compile(r"^(ValveBiped\.)?Bip\d+[ _]", re.IGNORECASE)
 _SHARED = 0.6  # of the bones begin or end alike
@@ -75,8 +76,8 @@ def mirrored(name: str) -> str:
     """The name of the other side's bone; the same name if it tells no side."""
     spans = [match for match in _WORD.finditer(name) if match.group() in _OTHER]
     long = [match for match in spans if len(match.group()) > 1]
-    if not spans:
-        return name
+    if not spans:  # written together with the rest
+        return _JOINED.sub(lambda match: _OTHER[match.group()], name, count=1)
     # `l_Hand_L` does not occur; where several words could be the side the last is it, as in `c_arm_r.l`.
     span = (long or spans)[-1] if not name.startswith(spans[0].group()) else (long or spans)[0]
     return name[: span.start()] + _OTHER[span.group()] + name[span.end() :]
