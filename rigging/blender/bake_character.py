@@ -24,6 +24,7 @@ from ..retarget.options import Options
 from ..retarget.presets import read_preset, shipped_presets
 from ..retarget.source import take_source
 from ..take import Take
+from .bvh_export import character_bvh
 from .character import open_character, select_character
 from .rate import scene_rate, set_rate
 from .retarget import Result, metric_rig, retarget_onto
@@ -44,7 +45,12 @@ def bake_character(take: Take, person: int, job: dict[str, Any], save: Callable[
     if job.get("mapping"):
         presets = (read_preset(Path(job["mapping"])),)
     mapping = map_rig(rig, presets)
-    given = {"start_frame": 1, "name": job["name"], **(job.get("options") or {})}
+    # An .fbx has times, not frames: its time 0 is the first frame of the footage (Blender imports it as frame 1).
+    given = {
+        "start_frame": 0 if output.suffix.lower() == ".fbx" else 1,
+        "name": job["name"],
+        **(job.get("options") or {}),
+    }
     options = Options(**given, scene_fps=scene_rate(scene))
     done = retarget_onto(armature, source, options, mapping.slots, controls_of(mapping.preset, presets))
     first, last = done.report.frames
@@ -59,9 +65,8 @@ def bake_character(take: Take, person: int, job: dict[str, Any], save: Callable[
     if suffix == ".fbx":
         _export_fbx(output, armature)
     else:
-        bpy.ops.export_anim.bvh(
-            filepath=str(output), frame_start=scene.frame_start, frame_end=scene.frame_end, global_scale=100.0
-        )
+        frames = list(range(scene.frame_start, scene.frame_end + 1))
+        output.write_text(character_bvh(armature, rig, mapping.slots, frames, scene_rate(scene)), "utf-8", newline="\n")
 
 
 def _facts(done: Result, mapping: Any) -> dict[str, Any]:
