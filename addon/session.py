@@ -69,6 +69,16 @@ class Session:
         """Jobs that came to an end and still lie with the engine: failed, cancelled, or not fetched."""
         return [job for job in self.jobs.values() if job["state"] in FINAL and not self._is_coming(job)]
 
+    def given_up(self) -> list[dict[str, Any]]:
+        """Those of the ended that failed or were cancelled."""
+        return [job for job in self.ended() if job["state"] != "done"]
+
+    def repeated(self, done: dict[str, Any]) -> set[str]:
+        """Ids of earlier captures of the same footage under the same label that failed or were cancelled."""
+        ids = list(self.jobs)
+        earlier = ids[: ids.index(done["id"])] if done["id"] in ids else []
+        return {job["id"] for job in self.given_up() if job["id"] in earlier and _subject(job) == _subject(done)}
+
     def coming(self) -> bool:
         """Whether something is on its way that was asked for: a capture that has no job yet, a take that is done."""
         with_jobs = {self.tag_of(job["id"]) for job in self.jobs.values()}
@@ -108,6 +118,13 @@ class Session:
     def busy_with(self, collection: str) -> bool:
         """Whether the take of a collection (its name) is being changed."""
         return any(collection in chore.works_on and not chore.ended for chore, _ in self.chores)
+
+
+def _subject(job: dict[str, Any]) -> tuple[Any, ...]:
+    """What a job captures and for whom."""
+    options = job.get("options") or {}
+    footage = (job.get("footage") or {}).get("name")
+    return job.get("label"), footage, job.get("client"), options.get("start"), options.get("end")
 
 
 _session = Session()
@@ -161,6 +178,13 @@ def submit(tag: str, footage: Footage, options: dict[str, Any], camera: Path | N
     _session.requests[identity] = tag
 
 
+def discard(jobs: set[str]) -> None:
+    """Let the engine forget jobs; what wanted their takes waits no longer. Raises NotReadyError."""
+    for identity in jobs:
+        _session.origins.pop(_session.tag_of(identity), None)
+        engine().discard(identity)
+
+
 def do(chore: Chore, origin: Origin | None = None) -> None:
     """Begin a change to the file. origin: who gets a take from it."""
     _session.problem = _session.note = None
@@ -207,6 +231,8 @@ def _hear(message: Message) -> None:
             session.jobs.pop(message.job["id"], None)
         else:
             session.jobs[message.job["id"]] = message.job
+            if message.job["state"] == "done" and message.job["tag"] in session.origins:
+                _forget_repeated(session, message.job)
     elif isinstance(message, engine_package.ResultReady):
         arrival.arrived(message.job_id, message.path)
     elif isinstance(message, engine_package.Failed):
@@ -215,6 +241,12 @@ def _hear(message: Message) -> None:
             session.stuck.add(message.job_id)
             # A capture that never became a job: nobody will bring its take.
             session.origins.pop(session.requests.pop(message.job_id, ""), None)
+
+
+def _forget_repeated(session: Session, done: dict[str, Any]) -> None:
+    for old in session.repeated(done) if session.engine is not None else ():
+        session.origins.pop(session.tag_of(old), None)
+        session.engine.discard(old)
 
 
 def close(stop_backend: bool = False) -> None:

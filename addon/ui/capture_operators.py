@@ -128,9 +128,36 @@ class VIDEO_MOCAP_OT_discard(_OnJob, bpy.types.Operator):  # noqa: N801
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Let the engine forget it."""
         state, identity = session.get(), self.job
-        state.origins.pop(state.tag_of(identity), None)
-        session.engine().discard(identity)
+        session.discard({identity})
         return finish(self, lambda: identity not in state.jobs, _SHORT)
+
+
+class VIDEO_MOCAP_OT_discard_all(bpy.types.Operator):  # noqa: N801
+    """Delete all captures that failed or were cancelled from the engine; finished ones stay"""
+
+    bl_idname = "video_mocap.discard_all"
+    bl_label = "Discard All"
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        """There are such captures, and an engine that knows them."""
+        problem = "The capture engine is not connected" if session.get().engine is None else ""
+        if not problem and not session.get().given_up():
+            problem = "No capture failed or was cancelled"
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask first."""
+        return context.window_manager.invoke_confirm(self, event)
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Let the engine forget them."""
+        state = session.get()
+        gone = {job["id"] for job in state.given_up()}
+        session.discard(gone)
+        return finish(self, lambda: not gone & set(state.jobs), _SHORT)
 
 
 class VIDEO_MOCAP_OT_add_arrived(bpy.types.Operator):  # noqa: N801
@@ -284,6 +311,7 @@ CLASSES = (
     VIDEO_MOCAP_OT_resume,
     VIDEO_MOCAP_OT_collect,
     VIDEO_MOCAP_OT_discard,
+    VIDEO_MOCAP_OT_discard_all,
     VIDEO_MOCAP_OT_add_arrived,
     VIDEO_MOCAP_OT_forget_arrived,
     VIDEO_MOCAP_OT_find_captures,

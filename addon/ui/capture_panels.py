@@ -92,6 +92,9 @@ def progress_text(job: dict[str, Any]) -> str:
     """How far a stage is, how fast it goes and how long all of it will take."""
     parts = []
     unit = job.get("unit") or ""
+    if unit == "steps":
+        # How a stage counts its own work says nothing to an animator.
+        unit, job = "", {**job, "total": None, "done": 0, "rate": None}
     if job.get("total"):
         parts.append(f"{job['done']} of {job['total']} {unit}".rstrip())
     elif job.get("done"):
@@ -118,6 +121,8 @@ def draw_ended(layout: Layout, context: bpy.types.Context) -> None:
         else:
             row.operator("video_mocap.resume").job = job["id"]
         row.operator("video_mocap.discard").job = job["id"]
+    if sum(job["state"] != "done" for job in state.ended()) > 1:
+        layout.operator("video_mocap.discard_all", icon="TRASH")
     for number, origin in enumerate(state.arrived):
         box = layout.box()
         box.label(text=origin.name, icon="CHECKMARK")

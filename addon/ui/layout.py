@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 import bpy
 
+from .wrapping import wrapped
+
 CATEGORY = "Video Mocap"
 #: Editors in whose sidebar the tab stands, and what tells their panels' names apart.
 _EDITORS = (("VIEW_3D", ""), ("CLIP_EDITOR", "_clip"))
-#: Pixels of a character and of a panel's margins, at interface scale 1.
-_CHARACTER, _MARGIN = 6.6, 60.0
+#: Pixels of a panel's margins with an icon, at interface scale 1, and of the narrowest text.
+_MARGIN, _NARROWEST = 70.0, 110.0
 
 Layout = Any
 
@@ -45,7 +46,7 @@ def sentence(layout: Layout, context: bpy.types.Context, text: str, icon: str = 
     width = (context.region.width if context.region is not None else 300) / scale - _MARGIN
     column = layout.column(align=True)
     column.scale_y = 0.85
-    for number, line in enumerate(textwrap.wrap(text, max(18, int(width / _CHARACTER))) or [""]):
+    for number, line in enumerate(wrapped(text, max(_NARROWEST, width))):
         column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
 
 

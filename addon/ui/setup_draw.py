@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -13,19 +12,22 @@ import bpy
 from ..setup.plan import LICENCES, YOURS, size
 from ..setup.resolve import EXISTING, LOCAL, is_unencrypted
 from . import setup_state
+from .wrapping import wrapped
 
 if TYPE_CHECKING:
     from ..preferences import VideoMocapPreferences
 
 Layout = Any
+#: Pixels at interface scale 1: of an icon, beside a label's text, of the narrowest text.
+_ICON, _PADDING, _NARROWEST = 20.0, 16.0, 200.0
 
 
 def paragraph(layout: Layout, text: str, width: float, icon: str = "NONE") -> None:
     """Text over as many lines as it needs. width: in pixels."""
     scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 without a window
-    characters = max(30, int(width / (7.0 * scale)))
     column = layout.column(align=True)
-    for number, line in enumerate(textwrap.wrap(text, characters) or [""]):
+    room = width / scale - (_ICON if icon != "NONE" else 0.0) - _PADDING
+    for number, line in enumerate(wrapped(text, max(_NARROWEST, room))):
         indented = "BLANK1" if icon != "NONE" else "NONE"
         column.label(text=line, icon=icon if number == 0 else indented)
 

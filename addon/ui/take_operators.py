@@ -160,7 +160,7 @@ class VIDEO_MOCAP_OT_add_take(bpy.types.Operator):  # noqa: N801
 
 
 class VIDEO_MOCAP_OT_match_scene(bpy.types.Operator):  # noqa: N801
-    """Give the scene the footage's frame rate, size and range, and look through its camera"""
+    """Give the scene the footage's frame rate, size, range and camera; the views stay as they are"""
 
     bl_idname = "video_mocap.match_scene"
     bl_label = "Match Scene"

@@ -62,7 +62,7 @@ class Takes:
         seconds = item.frames / item.fps if item.fps > 0 else 0.0
         layout.label(text=f"{item.frames} frames, {item.fps:.4g} fps, {duration(seconds)}")
         for warning in item.warnings.splitlines():
-            sentence(layout, context, warning, "ERROR")
+            sentence(layout, context, warning[:1].upper() + warning[1:], "ERROR")
         if item.collection is not None and not is_timed_for(item.collection, context.scene):
             sentence(layout, context, "The scene's frame rate was changed: the takes play at the wrong speed", "ERROR")
             layout.operator("video_mocap.follow_rate")

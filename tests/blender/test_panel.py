@@ -132,6 +132,41 @@ def test_captures_that_ended_elsewhere_are_offered() -> None:
     assert names.count("video_mocap.collect") == 1
 
 
+def test_steps_are_no_unit_for_people() -> None:
+    progress_text = part("ui.capture_panels").progress_text
+    assert progress_text(job(unit="steps", done=1, total=1, rate=0.5, seconds_left=None)) == ""
+    assert progress_text(job(unit="steps", done=0, total=1, rate=None)) == "1 min 20 s left"
+
+
+def test_what_was_given_up_can_be_discarded_at_once() -> None:
+    state = part("session").get()
+    state.jobs["a"] = job(id="a", state="failed", message="The disk is full.")
+    assert "video_mocap.discard_all" not in [name for name, _ in drawn("capture").operators]
+    state.jobs["b"] = job(id="b", state="cancelled", label="run")
+    state.jobs["c"] = job(id="c", state="done", label="jump")
+    assert "video_mocap.discard_all" in [name for name, _ in drawn("capture").operators]
+    assert "not connected" in refused(ops.discard_all)
+    assert [found["id"] for found in state.given_up()] == ["a", "b"]
+
+
+def test_text_is_wrapped_by_its_width_and_paths_lose_their_middle() -> None:
+    wrapped = part("ui.wrapping").wrapped
+    assert wrapped("", 200) == [""]
+    assert wrapped("iiii " * 10, 200) == wrapped(" ".join(["iiii"] * 10), 200)
+    assert len(wrapped("WWWW WWWW WWWW WWWW WWWW", 100)) > len(wrapped("iiii iiii iiii iiii iiii", 100))
+    path = "/home/somebody/.config/blender/4.5/extensions/.user/user_default/video_mocap/environment"
+    (line,) = wrapped(path, 300)
+    assert line.startswith("/home/some")
+    assert line.endswith("/video_mocap/environment")
+    assert "..." in line
+    assert wrapped(f"Python ({path})", 2000) == [f"Python ({path})"]
+
+
+def test_warnings_of_a_take_are_sentences(tmp_path: Path) -> None:
+    open_take(write_take(tmp_path / "walk.take.npz")).warnings = "the camera moves"
+    assert "The camera moves" in said("takes")
+
+
 def test_messages_stay_until_dismissed() -> None:
     part("session").get().problem = "The camera zooms; use one whose lens stays the same."
     assert "The camera zooms" in said("capture").replace("  ", " ")

@@ -50,3 +50,19 @@ def test_an_engine_that_starts_slowly_is_listened_for(state: Any) -> None:
     assert drain()
     state.problem = "The engine did not start."
     assert not drain()
+
+
+def test_a_capture_that_was_repeated_well_does_not_stay_in_the_list(state: Any) -> None:
+    """Somebody cancelled, changed something and captured again: nobody wants to resume the first."""
+    discarded: list[str] = []
+    messages: queue.Queue[Any] = queue.Queue()
+    state.engine = SimpleNamespace(messages=messages, close=lambda _stop: None, discard=discarded.append)
+    done = state.jobs.pop("a")
+    state.jobs["old"] = {**done, "id": "old", "tag": "u", "state": "cancelled"}
+    state.jobs["other"] = {**done, "id": "other", "tag": "v", "state": "failed", "label": "run"}
+    state.jobs["part"] = {**done, "id": "part", "tag": "w", "state": "failed", "options": {"start": 3.0}}
+    state.jobs["a"] = {**done, "state": "running"}
+    state.jobs["later"] = {**done, "id": "later", "tag": "x", "state": "cancelled"}
+    messages.put(part("engine").JobChanged(done, "done"))
+    part("session").drain()
+    assert discarded == ["old"]
