@@ -115,6 +115,7 @@ POSES = [
     {"seed": 5, "leg_scale": 0.5},
     {"seed": 6, "leg_scale": 2.0},
     {"scale": 100.0},
+    {"arms_down": -60.0, "elbows": 60.0, "knees": 25.0},
     {"without": ("toe.L", "toe.R", "shoulder.L", "shoulder.R", "neck")},
     {"without": ("spine",)},
 ]
@@ -177,6 +178,43 @@ def test_no_feet_but_bent_knees_say_where_the_front_is() -> None:
     mapping = map_rig(rig[0])
     assert mapping.slots["thigh.L"] == rig[1][MADE["thigh.L"]]
     assert not any("-Y" in note for note in mapping.notes)
+
+
+def with_bone(rig: Rig, name: str, parent: str, away: tuple[float, float, float]) -> Rig:
+    row = rig.rows[parent]
+    rest = np.eye(4)
+    rest[:3, 3] = rig.bones[row].rest[:3, 3] + away
+    return replace(rig, bones=(*rig.bones, Bone(name, row, rest, 0.05)))
+
+
+def test_heels_are_no_toes() -> None:
+    """A foot from which only a heel hangs does not look backwards."""
+    rig = make_rig(without=("toe.L", "toe.R"))
+    for side in "LR":
+        rig = with_bone(rig, f"heel.02.{side}", MADE[f"foot.{side}"], (0, 0.08, -0.05))
+    mapping = map_rig(rig)
+    assert mapping.slots["thigh.L"] == MADE["thigh.L"]
+    assert not mapping.notes
+
+
+def test_names_are_believed_where_feet_and_knees_disagree() -> None:
+    rig = make_rig(knees=15.0, elbows=15.0, without=("toe.L", "toe.R"))
+    for side in "LR":
+        rig = with_bone(rig, f"spur_{side}", MADE[f"foot.{side}"], (0, 0.15, -0.05))
+    assert map_rig(rig).slots["thigh.L"] == MADE["thigh.L"]
+
+
+def test_inverse_kinematics_bones_of_a_game_are_no_limbs() -> None:
+    rig, truth = humanoid(NAMINGS["unreal 5"][1])
+    rig = with_bone(rig, "ik_foot_root", "root", (0, 0, 0))
+    rig = with_bone(rig, "ik_hand_root", "root", (0, 0, 0))
+    for part, root in (("foot", "ik_foot_root"), ("hand", "ik_hand_root")):
+        for side in "lr":
+            place = rig.bones[rig.rows[f"{part}_{side}"]].rest[:3, 3]
+            rig = with_bone(rig, f"ik_{part}_{side}", root, tuple(place))
+    assert body(map_rig(rig)) == truth
+    other, names = shuffled(rig)
+    assert body(map_rig(other)) == {slot: names[bone] for slot, bone in truth.items()}
 
 
 def test_nothing_says_where_the_front_is() -> None:
@@ -324,6 +362,12 @@ def test_the_users_own_table_comes_first() -> None:
     mapping = map_rig(rig, (*shipped_presets(), mine))
     assert mapping.preset == "mine"
     assert mapping.slots == own
+
+
+def test_the_one_table_that_was_asked_for_must_fit() -> None:
+    mine = parse_preset({"title": "My hero", "slots": {slot: f"my {slot}" for slot in REQUIRED}}, "mine", "mine.toml")
+    with pytest.raises(ValueError, match=r"no bone called my hips.*preset My hero"):
+        map_rig(humanoid(NAMINGS["mixamo"][1])[0], (mine,))
 
 
 def test_the_users_table_of_another_rig_is_not_taken() -> None:

@@ -15,18 +15,15 @@ from itertools import combinations
 import numpy as np
 
 from .joint_tree import JointTree
+from .limb_joints import Joints, Pair, arm_joints, leg_joints, toe_of
 from .rig import Rig
 
-#: (numbers of three joints in a chain, cost)
-_Joints = tuple[tuple[int, int, int], float]
 #: A limb is at least this part of the rig; fingers, toes and ears are less.
 _LIMB = 0.12
 #: How much the bones of two mirrored limbs may differ in length, together.
 _ALIKE = 0.12
 _HUB = 14  # children of one bone that are looked at, the largest
 _PAIRS = 4  # of one hub, the longest
-_USUAL_THIGH = 1.05  # of the shin
-_USUAL_ARM = 1.15  # of the forearm
 _ARM_TO_LEG = 0.65
 
 
@@ -50,16 +47,6 @@ class FourLegsError(ValueError):
         super().__init__(f"{name} stands on four legs; a person's motion fits only a rig with two arms and two legs")
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """Two chains of nodes, alike in lengths, that hang from one hub."""
-
-    hub: int
-    first: tuple[int, ...]
-    second: tuple[int, ...]
-    length: float
-
-
 def find_body(rig: Rig, rows: Sequence[int] | None = None, avoid: frozenset[int] = frozenset()) -> Body:
     """The body in a rig. rows: bones that are looked at (default: all). avoid: bones that are no limb's.
 
@@ -67,8 +54,8 @@ def find_body(rig: Rig, rows: Sequence[int] | None = None, avoid: frozenset[int]
     """
     tree = JointTree(rig, rows, avoid)
     pairs = _limb_pairs(tree)
-    legs_of = [_leg_joints(tree, pair) for pair in pairs]
-    arms_of = [_arm_joints(tree, pair) for pair in pairs]
+    legs_of = [leg_joints(tree, pair) for pair in pairs]
+    arms_of = [arm_joints(tree, pair) for pair in pairs]
     best: tuple[float, Body] | None = None
     best_size = on_fours = 0.0  # length of the limbs
     for legs, leg in zip(pairs, legs_of, strict=True):
@@ -90,11 +77,11 @@ def find_body(rig: Rig, rows: Sequence[int] | None = None, avoid: frozenset[int]
     raise ValueError(f"{rig.name} is no humanoid: it has no two arms and two legs")
 
 
-def _limb_pairs(tree: JointTree) -> list[_Pair]:
+def _limb_pairs(tree: JointTree) -> list[Pair]:
     pairs = []
     least = _LIMB * tree.size
     for hub, children in tree.hubs():
-        here: list[_Pair] = []
+        here: list[Pair] = []
         large = sorted((node for node in children if tree.reach[node] >= least), key=lambda node: -tree.reach[node])
         for one, other in combinations(large[:_HUB], 2):
             first, second = tree.twin_paths(one, other)
@@ -104,13 +91,13 @@ def _limb_pairs(tree: JointTree) -> list[_Pair]:
             total = float(a.sum())
             apart = float(np.linalg.norm(tree.places[first[1:]] - tree.places[second[1:]], axis=1).max())
             if np.abs(a - b).sum() <= _ALIKE * total and total >= least and apart > 0.04 * total:
-                here.append(_Pair(hub, tuple(first), tuple(second), total))
+                here.append(Pair(hub, tuple(first), tuple(second), total))
         # The strands of a skirt are many pairs; the legs are longer.
         pairs += sorted(here, key=lambda pair: -pair.length)[:_PAIRS]
     return sorted(pairs, key=lambda pair: -pair.length)[: 4 * _PAIRS]
 
 
-def _apart(tree: JointTree, legs: _Pair, arms: _Pair) -> bool:
+def _apart(tree: JointTree, legs: Pair, arms: Pair) -> bool:
     """Neither pair is part of the other."""
     mine = {*legs.first, *legs.second}
     theirs = {*arms.first, *arms.second}
@@ -119,11 +106,11 @@ def _apart(tree: JointTree, legs: _Pair, arms: _Pair) -> bool:
     return not (mine & set(tree.above(arms.hub)) or theirs & set(tree.above(legs.hub)))
 
 
-def _middle(tree: JointTree, pair: _Pair, number: int) -> np.ndarray:
+def _middle(tree: JointTree, pair: Pair, number: int) -> np.ndarray:
     return (tree.places[pair.first[number]] + tree.places[pair.second[number]]) / 2
 
 
-def _four_legs(tree: JointTree, legs: _Pair, arms: _Pair) -> bool:
+def _four_legs(tree: JointTree, legs: Pair, arms: Pair) -> bool:
     trunk = _middle(tree, arms, 0) - _middle(tree, legs, 0)
     ways = [_middle(tree, pair, -1) - _middle(tree, pair, 0) for pair in (legs, arms)]
     return stands_on_four(trunk, ways[0], ways[1], float(_middle(tree, legs, -1)[2] - _middle(tree, arms, -1)[2]))
@@ -143,12 +130,10 @@ def stands_on_four(trunk: np.ndarray, legs: np.ndarray, arms: np.ndarray, height
     return bool(abs(across @ back) < 0.6 and back @ front > 0.75 and abs(across[2]) < 0.7 and back[2] < -0.7 and level)
 
 
-def _body(
-    tree: JointTree, legs: _Pair, arms: _Pair, leg_joints: _Joints, arm_joints: _Joints
-) -> tuple[float, Body] | None:
+def _body(tree: JointTree, legs: Pair, arms: Pair, leg_choice: Joints, arm_choice: Joints) -> tuple[float, Body] | None:
     """(cost, body) of one pair as legs and another as arms, or None if that is no body."""
-    leg, leg_cost = leg_joints
-    arm, arm_cost = arm_joints
+    leg, leg_cost = leg_choice
+    arm, arm_cost = arm_choice
     hips, shoulders = _middle(tree, legs, leg[0]), _middle(tree, arms, arm[0])
     trunk = shoulders - hips
     height = float(np.linalg.norm(trunk))
@@ -192,99 +177,15 @@ def _body(
         if arm[0] > 0:
             slots[f"shoulder.{side}"] = chain[0]
     for side, chain in zip("LR", (legs.first, legs.second), strict=True):
-        toe = _toe(tree, chain, leg[2])
+        toe = toe_of(tree, chain, leg[2])
         if toe is not None:
             slots[f"toe.{side}"] = toe
     rows = {slot: tree.rows[node] for slot, node in slots.items()}
     return cost, Body(rows, tuple(tree.rows[n] for n in spine), tuple(tree.rows[n] for n in neck), up)
 
 
-def _bow(points: np.ndarray) -> float:
-    """How far a chain bows out from the line between its ends, as a part of that line."""
-    line = points[-1] - points[0]
-    length = float(np.linalg.norm(line))
-    if len(points) < 3 or length <= 0:
-        return 0.0
-    off = points[1:-1] - points[0]
-    return float(np.linalg.norm(np.cross(off, line), axis=1).max()) / length**2
-
-
-def _choices(count: int) -> list[tuple[int, int, int]]:
-    return list(combinations(range(min(count, 12)), 3))
-
-
-def _leg_joints(tree: JointTree, legs: _Pair) -> _Joints:
-    """(numbers of thigh, shin and foot in the chain, cost), by proportions and bends."""
-    points, halves = _chain(tree, legs)
-    down = points[-1] - points[0]
-    down = down / max(float(np.linalg.norm(down)), 1e-12)
-    depth = (points - points[0]) @ down
-    best = ((0, 1, 2), np.inf)
-    for i, j, k in _choices(len(points)):
-        thigh, shin = (float(np.linalg.norm(points[b] - points[a])) for a, b in ((i, j), (j, k)))
-        if min(thigh, shin) < 0.08 * legs.length:
-            continue
-        size = thigh + shin
-        cost = 2 * abs(np.log(thigh / shin / _USUAL_THIGH)) + 3 * (_bow(points[i : j + 1]) + _bow(points[j : k + 1]))
-        cost += 1.0 * (halves[i] < 0.04 * size) + 0.05 * (k - i - 2)
-        first = next((n for n, half in enumerate(halves) if half >= 0.04 * size), 0)
-        cost += 1.5 * max(0.0, float(depth[i] - depth[first])) / size
-        cost += 3 * max(0.0, float(depth.max() - depth[k]) / size - 0.2)
-        if k + 1 < len(points):
-            ahead = points[k + 1] - points[k]
-            length = float(np.linalg.norm(ahead))
-            cost += 0.7 * (length > 0 and float(ahead @ (points[k] - points[j])) > 0.93 * length * shin)
-            cost += max(0.0, length / shin - 0.7)
-        if cost < best[1]:
-            best = ((i, j, k), float(cost))
-    return best
-
-
-def _arm_joints(tree: JointTree, arms: _Pair) -> _Joints:
-    """(numbers of upper arm, forearm and hand in the chain, cost), by proportions, bends and where fingers begin."""
-    points, halves = _chain(tree, arms)
-    palm = next((n for n, node in enumerate(arms.first) if len(tree.children[node]) >= 3 and n >= 2), None)
-    best = ((0, 1, 2), np.inf)
-    for i, j, k in _choices(len(points)):
-        upper, lower = (float(np.linalg.norm(points[b] - points[a])) for a, b in ((i, j), (j, k)))
-        if min(upper, lower) < 0.08 * arms.length:
-            continue
-        size = upper + lower
-        cost = 2 * abs(np.log(upper / lower / _USUAL_ARM)) + 3 * (_bow(points[i : j + 1]) + _bow(points[j : k + 1]))
-        cost += 0.05 * (k - i - 2) + 1.5 * (palm is not None and k != palm) - 0.5 * (palm == k)
-        cost += 0.1 * max(0, len(points) - 2 - k) * (palm is None)
-        cost += 2 * max(0.0, 0.16 - halves[i] / size) + 2 * max(0.0, halves[i] / size - 0.8)
-        after = float(np.linalg.norm(np.diff(points[k:], axis=0), axis=1).sum()) if k + 1 < len(points) else 0.0
-        cost += 2 * max(0.0, after / lower - 0.9)
-        if cost < best[1]:
-            best = ((i, j, k), float(cost))
-    return best
-
-
-def _chain(tree: JointTree, pair: _Pair) -> tuple[np.ndarray, np.ndarray]:
-    """(places of the first chain, half the distance to the other chain's)."""
-    first, second = tree.places[list(pair.first)], tree.places[list(pair.second)]
-    return first, np.linalg.norm(first - second, axis=1) / 2
-
-
-def _toe(tree: JointTree, chain: tuple[int, ...], foot: int) -> int | None:
-    """The bone at the ball of the foot: none where the toes are apart."""
-    at = chain[foot]
-    while tree.children[at]:
-        ahead = [node for node in tree.children[at] if tree.distance(node, at) > 0]
-        if len(ahead) >= 3:
-            return None if at == chain[foot] else at
-        if not ahead:
-            return None if at == chain[foot] else at
-        if at != chain[foot]:
-            # The first bone after the ankle is the ball, unless toes begin at the next one.
-            return ahead[0] if len(tree.children[ahead[0]]) >= 3 else at
-        at = chain[foot + 1] if foot + 1 < len(chain) else max(ahead, key=lambda node: tree.reach[node])
-    return None if at == chain[foot] else at
-
-
 def _neck_and_head(
-    tree: JointTree, arms: _Pair, up: np.ndarray, shoulders: np.ndarray, height: float
+    tree: JointTree, arms: Pair, up: np.ndarray, shoulders: np.ndarray, height: float
 ) -> tuple[list[int], int | None, float]:
     """(neck from the chest up, head, cost)."""
     at, chain = arms.hub, []
