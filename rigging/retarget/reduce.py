@@ -1,185 +1,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fewer keys with a bound, in millimetres at the joints, on what that changes.
 
-Between keys an F-curve is a cubic whose slopes at the keys are the motion's own (Hermite; in Blender a Bezier curve
-whose handles lie at a third of the way). Keys are put where the cubic is furthest from the motion until it is near
-enough: per bone, since a finger's width at the wrist is nothing at the hip's end of the leg.
+All curves are reduced together: keys are added where the nearest cubic is too far from the motion and taken out where
+it is near without them. Then the joints are looked at on every frame: where one is too far away, the bones above it
+get less room around that frame, where there is room to spare they get more, until every joint keeps the bound.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from .curves import Curve
 from .rig import Rig
+from .splines import Keys, Splines, hermite
 
-_Error = Callable[[np.ndarray, np.ndarray], np.ndarray]
+__all__ = ["Keys", "every_key", "hermite", "lever_arms", "reduce_curves"]
 
-
-@dataclass(frozen=True)
-class Keys:
-    """Keys of one curve: frames (K,) at rows (K,) of the clip, values (K, C), slopes (K, C) per frame."""
-
-    curve: Curve
-    rows: np.ndarray
-    frames: np.ndarray
-    values: np.ndarray
-    slopes: np.ndarray
-
-    def evaluate(self, frames: np.ndarray) -> np.ndarray:
-        """(G, C) the curve between its keys at frames (G,), held outside."""
-        return hermite(self.frames, self.values, self.slopes, frames)
-
-
-def hermite(at: np.ndarray, values: np.ndarray, slopes: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """(G, C) cubic Hermite interpolation of values (K, C) with slopes (K, C) at `at` (K,)."""
-    if len(at) == 1:
-        return np.repeat(values, len(wanted), 0)
-    right = np.clip(np.searchsorted(at, wanted, side="right"), 1, len(at) - 1)
-    left = right - 1
-    span = (at[right] - at[left])[:, None]
-    t = np.clip((wanted - at[left])[:, None] / span, 0.0, 1.0)
-    return (
-        (1 + 2 * t) * (1 - t) ** 2 * values[left]
-        + t * (1 - t) ** 2 * span * slopes[left]
-        + t * t * (3 - 2 * t) * values[right]
-        - t * t * (1 - t) * span * slopes[right]
-    )
+_Values = dict[tuple[str, str], np.ndarray]
+_FIRST = 6  # frames between keys to begin with
+_ROUNDS = 5  # in which room is given and taken, before it is only taken
+_NEAR = 3  # frames around one that is too far away in which there is less room
+_SPARE = 2.0  # a key is tried without if the curve through its neighbours is no further away than this
+_ALL = 20  # rounds after which every frame around one that is too far away gets a key
 
 
 def every_key(curve: Curve, frames: np.ndarray) -> Keys:
     """A key on every frame."""
     slopes = np.gradient(curve.values, frames, axis=0) if len(frames) > 1 else np.zeros_like(curve.values)
     return Keys(curve, np.arange(len(frames)), frames, curve.values, slopes)
-
-
-def reduce_curve(curve: Curve, frames: np.ndarray, tolerance: float, levers: np.ndarray) -> Keys:
-    """As few keys as keep every frame within `tolerance` metres.
-
-    levers: (N, 3) metres, what hangs from the bone in its own axes, for rotations (`lever_arms`).
-    Values and slopes at the keys are those of the cubic spline that is nearest to all frames (least squares), which
-    needs about half the keys of one that goes through the motion at its keys.
-    """
-    error = _location_error if curve.path == "location" else _rotation_error(curve, levers)
-    count = len(frames)
-    rows = np.array([0, count - 1]) if count > 1 else np.array([0])
-    while True:
-        keys = fit(curve, frames, rows)
-        away = error(keys.evaluate(frames), curve.values)
-        if away.max() <= tolerance or len(rows) == count:
-            break
-        rows = _with_more(rows, away, tolerance)
-    return _with_fewer(keys, frames, tolerance, error)
-
-
-def _with_fewer(keys: Keys, frames: np.ndarray, tolerance: float, error: _Error) -> Keys:
-    """The same without the keys that turn out not to be needed: every third is taken out, and put back where the motion
-    would get too far away; then the next third, until nothing more can go."""
-    idle, phase, fewer = 0, 0, keys
-    while idle < 3 and len(keys.rows) > 2:
-        tried = np.arange(1 + phase % 3, len(keys.rows) - 1, 3)
-        phase += 1
-        gone = np.ones(len(tried), bool)
-        while gone.any():
-            rows = np.delete(keys.rows, tried[gone])
-            fewer = fit(keys.curve, frames, rows)
-            wrong = np.flatnonzero(error(fewer.evaluate(frames), keys.curve.values) > tolerance)
-            if not len(wrong):
-                break
-            # Put back what lies nearest to each frame that is too far away.
-            places = keys.rows[tried[gone]]
-            nearest = np.abs(places[:, None] - wrong[None]).argmin(0)
-            gone[np.flatnonzero(gone)[np.unique(nearest)]] = False
-        idle = 0 if gone.any() else idle + 1
-        if gone.any():
-            keys = fewer
-    return keys
-
-
-def _with_more(rows: np.ndarray, away: np.ndarray, tolerance: float) -> np.ndarray:
-    """One key more in every stretch that is too far away, where it halves what is wrong."""
-    added = []
-    for first, last in pairwise(rows.tolist()):
-        part = away[first : last + 1]
-        if part.max() <= tolerance:
-            continue
-        if last - first < 2:
-            # The error is at a key itself: its neighbours' stretches have to let it go.
-            added += [max(first - 1, 0), min(last + 1, len(away) - 1)]
-            continue
-        weight = np.cumsum(part**2)
-        middle = first + int(np.searchsorted(weight, weight[-1] / 2))
-        quarter = (last - first) // 4
-        added.append(int(np.clip(middle, first + max(quarter, 1), last - max(quarter, 1))))
-    return np.union1d(rows, added).astype(np.int64)
-
-
-def fit(curve: Curve, frames: np.ndarray, rows: np.ndarray) -> Keys:
-    """The cubic with keys at `rows` whose values and slopes are nearest to the curve on all frames.
-
-    Normal equations of the Hermite basis: block tridiagonal with 2 by 2 blocks, eliminated forward and solved backward.
-    """
-    values = curve.values
-    if len(rows) < 2:
-        return Keys(curve, rows, frames[rows], values[rows], np.zeros_like(values[rows]))
-    span = np.diff(frames[rows])
-    segment = np.clip(np.searchsorted(rows, np.arange(len(frames)), side="right") - 1, 0, len(rows) - 2)
-    t = (frames - frames[rows][segment]) / span[segment]
-    basis = np.stack(
-        [
-            (1 + 2 * t) * (1 - t) ** 2,
-            t * (1 - t) ** 2 * span[segment],
-            t * t * (3 - 2 * t),
-            -t * t * (1 - t) * span[segment],
-        ],
-        1,
-    )
-    starts = rows[:-1]
-    products = np.add.reduceat(basis[:, :, None] * basis[:, None, :], starts, 0)
-    right = np.add.reduceat(basis[:, :, None] * values[:, None, :], starts, 0)
-    count = len(rows)
-    diagonal, upper = np.zeros((count, 2, 2)), products[:, :2, 2:]
-    target = np.zeros((count, 2, values.shape[1]))
-    diagonal[:-1] += products[:, :2, :2]
-    diagonal[1:] += products[:, 2:, 2:]
-    target[:-1] += right[:, :2]
-    target[1:] += right[:, 2:]
-    # Between neighbouring frames there is nothing to fit: then the slopes are the motion's own.
-    slopes = np.gradient(values, frames, axis=0)[rows]
-    diagonal[:, 1, 1] += (hold := 1e-3 * np.einsum("kii->k", diagonal) + 1e-9)
-    target[:, 1] += hold[:, None] * slopes
-    solved = _block_tridiagonal(diagonal, upper, target)
-    return Keys(curve, rows, frames[rows], solved[:, 0], solved[:, 1])
-
-
-def _block_tridiagonal(diagonal: np.ndarray, upper: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """x (K, 2, C) of a symmetric block tridiagonal system: diagonal (K, 2, 2), upper (K - 1, 2, 2), right (K, 2, C)."""
-    diagonal, right = diagonal.copy(), right.copy()
-    for row in range(1, len(diagonal)):
-        factor = upper[row - 1].T @ np.linalg.inv(diagonal[row - 1])
-        diagonal[row] -= factor @ upper[row - 1]
-        right[row] -= factor @ right[row - 1]
-    solved = np.empty_like(right)
-    solved[-1] = np.linalg.solve(diagonal[-1], right[-1])
-    for row in range(len(diagonal) - 2, -1, -1):
-        solved[row] = np.linalg.solve(diagonal[row], right[row] - upper[row] @ solved[row + 1])
-    return solved
-
-
-def _rotation_error(curve: Curve, levers: np.ndarray) -> _Error:
-    def error(guess: np.ndarray, true: np.ndarray) -> np.ndarray:
-        moved = (curve.rotations(guess) - curve.rotations(true)) @ levers.T
-        return np.linalg.norm(moved, axis=1).max(-1)
-
-    return error
-
-
-def _location_error(guess: np.ndarray, true: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(guess - true, axis=-1)
 
 
 def lever_arms(rig: Rig, row: int) -> np.ndarray:
@@ -210,33 +60,173 @@ def reduce_curves(
     levers: dict[str, np.ndarray],
     above: list[set[str]],
     bound: float,
-    joints: Callable[[dict[tuple[str, str], np.ndarray]], np.ndarray],
+    joints: Callable[[_Values], np.ndarray],
 ) -> list[Keys]:
     """Keys for all curves so that no joint is further than `bound` metres from where it was, on any frame.
 
     curves: locations in metres. levers: of each bone, `lever_arms`. above: for each joint the bones that move it.
-    joints: (values of each (bone, path)) -> (F, J, 3) positions, metres. It judges: bones above a joint that breaks the
-    bound are reduced less, until it holds.
+    joints: (values of each (bone, path)) -> (F, J, 3) positions, metres. It judges what is handed back.
     """
-    true = joints({(curve.bone, curve.path): curve.values for curve in curves})
-    depth = {curve.bone: max(len(bones) for bones in above if curve.bone in bones) for curve in curves}
-    allowed = {bone: 2.0 * bound / np.sqrt(count) for bone, count in depth.items()}
-    keys = [reduce_curve(curve, frames, allowed[curve.bone], levers[curve.bone]) for curve in curves]
-    while True:
-        values = {(key.curve.bone, key.curve.path): key.evaluate(frames) for key in keys}
-        worst = np.linalg.norm(joints(values) - true, axis=-1).max(0)
-        guilty: dict[str, float] = {}
-        for distance, bones in zip(worst.tolist(), above, strict=True):
-            for bone in bones if distance > bound else ():
-                guilty[bone] = max(guilty.get(bone, 0.0), distance)
-        full = {key.curve.bone for key in keys if len(key.rows) == len(frames)}
-        if not guilty.keys() - full:
-            return keys
-        for bone, distance in guilty.items():
-            allowed[bone] *= float(np.clip(bound / distance, 0.5, 0.85))
-        keys = [
-            reduce_curve(key.curve, frames, allowed[key.curve.bone], levers[key.curve.bone])
-            if key.curve.bone in guilty
-            else key
-            for key in keys
-        ]
+    if len(frames) < 3 or not curves:
+        return [every_key(curve, frames) for curve in curves]
+    work = _Reduction(curves, frames, levers)
+    moves = np.array([[curve.bone in bones for bones in above] for curve in curves]).reshape(len(curves), -1)
+    true = joints(_by_curve(curves, work.splines.values, len(frames)))
+    depth = np.maximum((moves[:, :, None] & moves[:, None, :]).sum(0).diagonal(), 1)
+    allowed = bound * np.array([2.0 / np.sqrt(depth[row].max()) if row.any() else 2.0 for row in moves])
+    work.room = np.repeat(allowed, len(frames))
+    for number in range(10 * _ALL):
+        work.add()
+        if number <= _ROUNDS:
+            work.remove()
+        away = np.linalg.norm(joints(_by_curve(curves, work.found, len(frames))) - true, axis=-1) / bound
+        if number >= _ROUNDS and away.max() <= 1.0:
+            break
+        if number >= _ALL and not work.fill(_of_curves(away, moves) > 1.0):
+            break
+        work.give(_of_curves(away, moves), more=number < _ROUNDS)
+    return work.keys(curves)
+
+
+def _by_curve(curves: list[Curve], rows: np.ndarray, length: int) -> _Values:
+    return {
+        (curve.bone, curve.path): rows[number * length : (number + 1) * length, : curve.values.shape[1]]
+        for number, curve in enumerate(curves)
+    }
+
+
+def _of_curves(away: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """(N F,) how far away, as a part of the bound, the worst joint is that a curve moves. away: (F, J)."""
+    worst = [away[:, row].max(1) if row.any() else np.zeros(len(away)) for row in moves]
+    return np.concatenate(worst)
+
+
+class _Reduction:
+    """Keys of all curves as they come and go. Rows are those of `Splines`, N F.
+
+    room: (N F,) metres that each curve may be away on each frame. keyed: (N F,) bool. found: (N F, C) the curves now.
+    """
+
+    def __init__(self, curves: list[Curve], frames: np.ndarray, levers: dict[str, np.ndarray]) -> None:
+        length = len(frames)
+        values = np.zeros((len(curves), length, max(curve.values.shape[1] for curve in curves)))
+        for number, curve in enumerate(curves):
+            values[number, :, : curve.values.shape[1]] = curve.values
+        self.splines, self.frames = Splines(frames, values), frames
+        self.effect = np.concatenate([_effect(curve, levers, values.shape[2]) for curve in curves])
+        self.keyed = np.zeros((len(curves), length), bool)
+        self.keyed[:, ::_FIRST] = self.keyed[:, -1] = True
+        self.keyed = self.keyed.reshape(-1)
+        self.room = np.zeros(self.keyed.shape)
+        self.found = self.splines.values
+        self.held = (np.zeros(0), np.zeros(0))
+
+    def _excess(self, found: np.ndarray) -> np.ndarray:
+        """(N F,) how far curves are away, as a part of the room."""
+        moved = (self.effect @ (found - self.splines.values)[..., None])[..., 0]
+        # Effects on three directions of levers: along turns the two across and the other way round.
+        return np.sqrt(np.maximum((moved[:, :3] ** 2).sum(1), (moved[:, 3:] ** 2).sum(1))) / self.room
+
+    def _fit(self, keyed: np.ndarray) -> np.ndarray:
+        self.held = self.splines.fit(keyed)
+        self.found = self.splines.evaluate(keyed, *self.held)
+        return self._excess(self.found)
+
+    def add(self) -> None:
+        """Keys where the curves are too far away, until they are not."""
+        excess = self._fit(self.keyed)
+        while (excess > 1.0).any():
+            starts, ends, _ = self.splines.segments(self.keyed)
+            worst = np.maximum.reduceat(excess, starts)
+            bad = np.flatnonzero(worst > 1.0)
+            first, last = starts[bad], ends[bad]
+            weight = np.concatenate([[0.0], np.cumsum(excess**2)])
+            middle = np.searchsorted(weight, (weight[first] + weight[last + 1]) / 2) - 1
+            quarter = np.maximum((last - first) // 4, 1)
+            middle = np.clip(middle, first + quarter, last - quarter)
+            new = self.keyed.copy()
+            new[middle[last - first > 1]] = True
+            # The error is at a key itself: its neighbours' stretches have to let it go.
+            short = last - first < 2
+            new[np.maximum(first[short] - 1, 0)] = True
+            new[np.minimum(last[short] + 1, len(new) - 1)] = True
+            if (new == self.keyed).all():
+                break
+            self.keyed = new
+            excess = self._fit(new)
+
+    def remove(self) -> None:
+        """Take out every second key that looks idle, and put back what was not; then the other ones."""
+        for parity in (0, 1, 0, 1):
+            keys = np.flatnonzero(self.keyed)
+            inner = keys[~self.splines.last[keys] & ~self.splines.first[keys]]
+            tried = inner[parity::2]
+            without = self.keyed.copy()
+            without[tried] = False
+            starts, _, segment = self.splines.segments(without)
+            alone = np.maximum.reduceat(self._excess(self.splines.evaluate(without, *self.held)), starts)
+            gone = tried[alone[segment[tried]] < _SPARE]
+            self._without(gone)
+
+    def _without(self, gone: np.ndarray) -> None:
+        while len(gone):
+            tried = self.keyed.copy()
+            tried[gone] = False
+            starts, ends, segment = self.splines.segments(tried)
+            bad = np.maximum.reduceat(self._fit(tried), starts) > 1.0
+            if not bad.any():
+                self.keyed = tried
+                return
+            # Where no key was taken out of a stretch that is too far away, one near it was.
+            lonely = bad.copy()
+            lonely[segment[gone]] = False
+            beside = np.convolve(lonely, np.ones(5), "same") > 0
+            back = (bad | beside)[segment[gone]]
+            gone = gone[~back] if back.any() else gone[:0]
+        self._fit(self.keyed)
+
+    def give(self, away: np.ndarray, more: bool) -> None:
+        """More room (if `more`) where joints are near, less where they are not. away: (N F,) parts of the bound."""
+        padded = np.pad(away.reshape(self.splines.count, -1), ((0, 0), (_NEAR, _NEAR)), mode="edge")
+        near = np.lib.stride_tricks.sliding_window_view(padded, 2 * _NEAR + 1, axis=1).max(-1).reshape(-1)
+        factor = np.clip(0.9 / np.maximum(near, 1e-3), 0.5, 1.3 if more else 1.0)
+        self.room = self.room * np.where((near > 1.0) | more, factor, 1.0)
+
+    def fill(self, where: np.ndarray) -> bool:
+        """Keys on all frames around those given; whether there was any without."""
+        padded = np.pad(where.reshape(self.splines.count, -1), ((0, 0), (2, 2)), mode="edge")
+        near = np.lib.stride_tricks.sliding_window_view(padded, 5, axis=1).any(-1).reshape(-1)
+        new = near & ~self.keyed
+        self.keyed |= near
+        return bool(new.any())
+
+    def keys(self, curves: list[Curve]) -> list[Keys]:
+        """What is left."""
+        length, found = len(self.frames), []
+        for number, curve in enumerate(curves):
+            part = slice(number * length, (number + 1) * length)
+            rows = np.flatnonzero(self.keyed[part])
+            values, slopes = (one[part][rows, : curve.values.shape[1]] for one in self.held)
+            found.append(Keys(curve, rows, self.frames[rows], values, slopes))
+        return found
+
+
+def _effect(curve: Curve, levers: dict[str, np.ndarray], columns: int) -> np.ndarray:
+    """(F, 6, C) metres by which small changes of a curve's values move what hangs from its bone: the end of the lever
+    along, and the ends of those across."""
+    effect = np.zeros((len(curve.values), 6, columns))
+    channels = curve.values.shape[1]
+    if curve.path == "location":
+        effect[:, :3, :channels] = np.eye(3)
+        return effect
+    lever = levers[curve.bone]
+    now, step = np.swapaxes(curve.rotations(curve.values), 1, 2), 1e-5
+    for channel in range(channels):
+        aside = np.zeros(channels)
+        aside[channel] = step
+        change = now @ (curve.rotations(curve.values + aside) - curve.rotations(curve.values - aside)) / (2 * step)
+        turned = np.stack([change[:, 2, 1], change[:, 0, 2], change[:, 1, 0]], 1)
+        effect[:, :3, channel] = np.cross(turned, lever[0])
+        # Of the two levers across, the one that such a turn moves most is as good as the whole turn.
+        effect[:, 3:, channel] = turned * np.linalg.norm(lever[1])
+    return effect
