@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from video_mocap.rigging.blender.retarget import Result, retarget_in_pieces, retarget_onto
 from video_mocap.rigging.blender.retarget_check import evaluated
+from video_mocap.rigging.blender.retarget_source import armature_source
 from video_mocap.rigging.joints import TAKE
 from video_mocap.rigging.retarget.controls import Controls, Switch
 from video_mocap.rigging.retarget.options import Options
@@ -257,6 +258,8 @@ def test_the_scenes_units_change_nothing_but_the_rulers() -> None:
     small = put_on(armature, "plain_stick")
     bpy.context.scene.unit_settings.system = "METRIC"
     bpy.context.scene.unit_settings.scale_length = 0.01
+    armature.scale = (100, 100, 100)
+    bpy.context.view_layer.update()
     shown = put_on(armature, "plain_stick")
     first, second = (
         [value for one in curves(done.action) for point in one.keyframe_points for value in point.co]
@@ -277,3 +280,58 @@ def test_rows_of_a_take_are_the_persons_own() -> None:
     wanted = joints[12, TAKE.index("left_elbow")] - joints[12, TAKE.index("left_shoulder")]
     along = heads[1] - heads[0]
     assert along @ wanted / np.linalg.norm(along) / np.linalg.norm(wanted) > 0.9999
+
+
+def motion_of(armature: bpy.types.Object, name: str) -> Source:
+    pieces = armature_source(armature, slots_of(name))
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value
+
+
+# Of a trunk of five bones a take knows three turns.
+@pytest.mark.parametrize(("name", "bound"), [("plain_stick", 0.001), ("mpfb_rigify", 0.008)])
+def test_an_animated_armature_is_a_source_and_there_and_back_is_the_same_place(name: str, bound: float) -> None:
+    """Action -> positions -> action on a rig of the same proportions: every bone is where it was."""
+    armature = open_character(name)
+    put_on(armature, name, feet=False)
+    bpy.context.scene.frame_set(7)
+    before = dump(armature)
+    said = facts(name)
+    bones = list(dict.fromkeys(said.get("control_rig", {}).get("deform", said["map"]).values()))
+    source = motion_of(armature, name)
+    assert dump(armature) == before
+    with evaluated(armature) as shown:
+        wanted = np.array([shown.poses(frame, bones)[:, :3, 3] for frame in range(1, 49)])
+    retarget_onto(armature, source, Options(feet=False), slots_of(name), controls_of(name))
+    with evaluated(armature) as shown:
+        found = np.array([shown.poses(frame, bones)[:, :3, 3] for frame in range(1, 49)])
+    away = np.linalg.norm(found - wanted, axis=-1).max(0)
+    assert dict(zip(bones, away.tolist(), strict=True)) == pytest.approx(dict.fromkeys(bones, 0.0), abs=bound)
+
+
+def test_one_rig_drives_another() -> None:
+    first, second = open_character("mpfb_rigify"), open_character("plain_stick")
+    put_on(first, "mpfb_rigify", feet=False)
+    source = motion_of(first, "mpfb_rigify")
+    done = retarget_onto(second, source, Options(feet=False), slots_of("plain_stick"))
+    straight = put_on(second, "plain_stick", feet=False)
+    limbs = [slots_of("plain_stick")[f"{part}.L"] for part in ("upper_arm", "forearm", "hand", "thigh", "shin", "foot")]
+    places = []
+    for action in (done.action, straight.action):
+        second.animation_data.action = action
+        if hasattr(action, "slots"):
+            second.animation_data.action_slot = action.slots[0]
+        with evaluated(second) as shown:
+            places.append(np.array([shown.poses(frame, limbs)[:, :3, 3] for frame in (5, 20, 40)]))
+    assert (
+        np.linalg.norm(np.diff(places[0], axis=1) - np.diff(places[1], axis=1), axis=-1)[:, [0, 1, 3, 4]].max() < 0.002
+    )
+
+
+def test_an_armature_without_motion_is_no_source() -> None:
+    armature = open_character("plain_stick")
+    with pytest.raises(ValueError, match="has no action and no NLA strip"):
+        motion_of(armature, "plain_stick")
