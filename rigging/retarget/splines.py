@@ -38,7 +38,7 @@ def hermite(at: np.ndarray, values: np.ndarray, slopes: np.ndarray, wanted: np.n
     span = at[right] - at[left]
     basis = hermite_basis(np.clip((wanted - at[left]) / span, 0.0, 1.0), span)
     ends = (values[left], slopes[left], values[right], slopes[right])
-    return sum(basis[:, number, None] * end for number, end in enumerate(ends))
+    return np.einsum("gn,ngc->gc", basis, np.stack(ends))
 
 
 def hermite_basis(t: np.ndarray, span: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ class Splines:
         basis = self._basis(starts, ends, segment)
         left, right = starts[segment], ends[segment]
         parts = (values[left], slopes[left], values[right], slopes[right])
-        return sum(basis[:, number, None] * part for number, part in enumerate(parts))
+        return np.einsum("gn,ngc->gc", basis, np.stack(parts))
 
     def _basis(self, starts: np.ndarray, ends: np.ndarray, segment: np.ndarray) -> np.ndarray:
         span = (self.times[ends] - self.times[starts])[segment]
