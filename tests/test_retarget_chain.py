@@ -182,3 +182,18 @@ def test_a_stop_at_the_quarter_turn_is_still_the_same_rotation_without_jumps(ord
     found = euler_angles(wanted, order)
     assert np.abs(euler_matrix(found, order) - wanted).max() < 1e-9
     assert np.abs(np.diff(found[:100], axis=0)).max() < 1.0
+
+
+def test_shoulders_are_where_the_rig_has_them_when_the_persons_are_at_rest() -> None:
+    """Captures differ by 40 degrees in where the thorax lies between the shoulders; a character must not shrug."""
+    rig = make_rig(arms_down=48.0)
+    heights = []
+    for lower in (0.0, 0.06):
+        joints = walk()
+        joints[:, TAKE.index("thorax")] -= [0, 0, lower]
+        moved = retarget(take_source(take_of(joints[None], 24.0), 1), rig, SLOTS, Options(feet=False)).poser
+        head = [moved.pose(rig.rows[SLOTS[name]])[:, :3, 3] for name in ("chest", "upper_arm.L")]
+        heights.append(np.median(head[1][:, 2] - head[0][:, 2]))
+    assert heights[1] == pytest.approx(heights[0], abs=0.004)
+    rest = rig.heads[rig.rows[SLOTS["upper_arm.L"]], 2] - rig.heads[rig.rows[SLOTS["chest"]], 2]
+    assert heights[0] == pytest.approx(rest, abs=0.02)

@@ -11,6 +11,7 @@ from collections.abc import Generator, Mapping
 import bpy
 import numpy as np
 
+from ..retarget.anatomy import find_anatomy
 from ..retarget.body import body_joints, needed_bones
 from ..retarget.rig import Rig
 from ..retarget.transfer import Source
@@ -34,7 +35,7 @@ def armature_source(
     motion, goes under way, or the mapping is no body.
     """
     name, home, rig = armature.name, Block("objects", armature), metric_rig(armature)
-    first, last = frames or _range(armature)
+    first, last = frames or motion_range(armature)
     fps = scene_rate(armature.users_scene[0])
     skin = {**slots, **deform_bones(rig, slots)}
     bones = needed_bones(rig, skin)
@@ -61,10 +62,13 @@ def _source(rig: Rig, slots: Mapping[str, str], bones: list[str], poses: np.ndar
     poses[..., :3, :3] = u @ vt
     joints = body_joints(rig, slots, {bone: poses[:, row] for row, bone in enumerate(bones)})
     joints -= rig.world[:3, 3]
-    return Source(joints, np.isfinite(joints).all(-1).astype(np.float64), times)
+    return Source(
+        joints, np.isfinite(joints).all(-1).astype(np.float64), times, neutral=find_anatomy(rig, slots).joints
+    )
 
 
-def _range(armature: bpy.types.Object) -> tuple[int, int]:
+def motion_range(armature: bpy.types.Object) -> tuple[int, int]:
+    """First and last scene frame of what moves an armature. Raises ValueError, in one sentence, if nothing does."""
     animation = armature.animation_data
     strips = [strip for track in animation.nla_tracks for strip in track.strips] if animation is not None else []
     if animation is not None and animation.action is not None:

@@ -38,10 +38,11 @@ def bvh_source(text: str, file: str, map_bones: MapBones) -> Source:
     names = needed_bones(rig, slots)
     poses = {name: _pose(bvh, rig, rest, bvh.names.index(name)) for name in names}
     joints = body_joints(rig, slots, poses)
-    joints *= _metres(find_anatomy(rig, slots).leg)
+    anatomy = find_anatomy(rig, slots)
+    joints *= _metres(anatomy.leg)
     soles = joints[:, [TAKE.index(name) for name in _FLOOR], 2].min(1)
     joints[..., 2] -= np.percentile(soles, 2)
-    return Source(joints, np.isfinite(joints).all(-1).astype(np.float64), bvh.times)
+    return Source(joints, np.isfinite(joints).all(-1).astype(np.float64), bvh.times, neutral=anatomy.joints)
 
 
 def _standing_rig(bvh: Bvh, file: str, map_bones: MapBones) -> tuple[Rig, int | None]:

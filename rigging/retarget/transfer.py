@@ -19,6 +19,7 @@ from ..joints import TAKE
 from ..rotations import SEGMENTS, SegmentRotations, rotation_differences, segment_rotations
 from ..vectors import dot, unit
 from .anatomy import Anatomy, chain_shares, find_anatomy
+from .collars import collar_turns
 from .pose import Poser, parents_first
 from .rig import Rig
 from .slots import chain, segment_of
@@ -33,12 +34,14 @@ class Source:
 
     joints: (F, 26, 3) metres, world, Z up, floor at 0, NaN where missing. confidence: (F, 26). times: (F,) seconds.
     contacts: (F, 4) probability that left heel, left toe, right heel, right toe stand, or None.
+    neutral: (26, 3) joints of the rest pose that the motion is told from, or None where there is none (people).
     """
 
     joints: np.ndarray
     confidence: np.ndarray
     times: np.ndarray
     contacts: np.ndarray | None = None
+    neutral: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ def transfer(source: Source, rig: Rig, slots: Mapping[str, str]) -> Transfer:
     solved = segment_rotations(source.joints, source.confidence)
     pelvis = _pelvis(source)
     turns = dict(zip(SEGMENTS, np.moveaxis(rotation_differences(solved, anatomy.frames), 1, 0), strict=True))
+    turns |= collar_turns(solved, anatomy.frames, source.neutral) or {}
     wanted = {
         rig.rows[slots[slot]]: _in_armature(rig, rig.rows[slots[slot]], turn)
         for slot, turn in _slot_turns(rig, slots, anatomy, turns).items()
