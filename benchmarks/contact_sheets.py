@@ -37,7 +37,7 @@ def stage(height: float) -> tuple[bpy.types.Object, bpy.types.Object]:
     scene.display.shading.show_cavity = True
     scene.render.image_settings.file_format = "PNG"
     camera = bpy.data.objects.new("sheet camera", bpy.data.cameras.new("sheet camera"))
-    camera.data.type, camera.data.ortho_scale = "ORTHO", 1.25 * height
+    camera.data.type, camera.data.ortho_scale = "ORTHO", 1.05 * height
     camera.data.clip_end = 1000
     mesh = bpy.data.meshes.new("floor")
     ring = [(-1, -1, 0), (1, -1, 0), (1, 1, 0), (-1, 1, 0)]

@@ -90,14 +90,19 @@ def retarget_in_pieces(
     try:
         for progress in build.pieces(done.keys, done.reduced, _switches(rig, controls, options), float(done.frames[0])):
             yield 0.3 + 0.65 * progress
-        action = build.give()
+        build.give()
     except (GoneError, ReferenceError):
         build.discard()
         raise ValueError(f"the motion for {name} was undone under way; put it on again") from None
     except BaseException:
         build.discard()
         raise
-    checked = None if options.action == "nla" else _look(home.get(), rig, slots, source, done, options)
+    yield 0.97
+    try:
+        checked = None if options.action == "nla" else _look(home.get(), rig, slots, source, done, options)
+        action = build.action.get()
+    except GoneError:
+        raise ValueError(f"the motion for {name} was undone under way; put it on again") from None
     report = replace(done.report, warnings=done.report.warnings + warnings, checked=checked)
     return Result(action, report)
 
