@@ -31,7 +31,7 @@ class Chore:
     aside: runs once, in a thread, and must not touch bpy. build: makes the change of what `aside` gave; a generator
     that takes back what it made if it is closed. works_on: names of the take collections that are spoken for.
     finished(problem): called at the end, with a sentence if it failed. Both parts fail with ValueError or OSError of
-    one sentence.
+    one sentence. place: the panel that shows it, "capture" or "retarget".
     """
 
     title: str
@@ -40,6 +40,7 @@ class Chore:
     build: Callable[[Any], Generator[Any, Any, Any]]
     works_on: tuple[str, ...] = ()
     finished: Callable[[str | None], None] | None = None
+    place: str = "capture"
     waiting: bool = False
     ended: bool = False
     problem: str | None = None
@@ -133,7 +134,8 @@ def sentence(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "There is not enough memory for this take"
     if isinstance(error, FileFormatError | ValueError | OSError) and text:
-        return text[0].upper() + text[1:]
+        # A file's name is as it is.
+        return text if "." in text.partition(" ")[0] else text[0].upper() + text[1:]
     return f"This did not work ({type(error).__name__}: {text}); please report it"
 
 

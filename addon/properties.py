@@ -20,6 +20,9 @@ from bpy.props import (
     StringProperty,
 )
 
+from .retarget.settings import CLASSES as RETARGET_CLASSES
+from .retarget.settings import RetargetSettings
+
 #: Paths may be relative to the .blend; Blender wants to be told since 4.5.
 _RELATIVE = {"ANIMATABLE"} | ({"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set())
 
@@ -178,6 +181,7 @@ class SceneSettings(bpy.types.PropertyGroup):
     device: EnumProperty(name="Device", description="What the capture runs on", items=DEVICES, default="auto")
     takes: CollectionProperty(type=TakeItem)
     active_take: IntProperty(name="Take", description="The take that is shown and edited")
+    retarget: PointerProperty(type=RetargetSettings)
     show_overlay: BoolProperty(name="Keypoints", description="Draw what was found over the footage", default=True)
     overlay_confidence: FloatProperty(
         name="Minimum Confidence",
@@ -189,7 +193,7 @@ class SceneSettings(bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (PersonItem, TakeItem, SceneSettings)
+CLASSES = (*RETARGET_CLASSES, PersonItem, TakeItem, SceneSettings)
 
 
 def active_take(scene: bpy.types.Scene) -> Any:

@@ -115,6 +115,10 @@ class Session:
         """Where takes will be written that do not exist yet."""
         return {origin.take_path for origin in self.origins.values()}
 
+    def chores_of(self, place: str) -> list[Chore]:
+        """Changes to the file that go on and that the panel `place` shows."""
+        return [chore for chore, _ in self.chores if chore.place == place and not chore.ended]
+
     def busy_with(self, collection: str) -> bool:
         """Whether the take of a collection (its name) is being changed."""
         return any(collection in chore.works_on and not chore.ended for chore, _ in self.chores)
@@ -244,7 +248,9 @@ def _hear(message: Message) -> None:
 
 
 def _forget_repeated(session: Session, done: dict[str, Any]) -> None:
-    for old in session.repeated(done) if session.engine is not None else ():
+    if session.engine is None:
+        return
+    for old in session.repeated(done):
         session.origins.pop(session.tag_of(old), None)
         session.engine.discard(old)
 

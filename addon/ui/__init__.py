@@ -13,13 +13,22 @@ def _classes() -> tuple[type, ...]:
         clean_operators,
         footage_panels,
         people_operators,
+        retarget_operators,
+        retarget_panels,
         settings_operators,
         take_operators,
         take_panels,
     )
 
-    operators = (capture_operators, take_operators, people_operators, clean_operators, settings_operators)
-    panels = (footage_panels, capture_panels, take_panels)
+    operators = (
+        capture_operators,
+        take_operators,
+        people_operators,
+        clean_operators,
+        retarget_operators,
+        settings_operators,
+    )
+    panels = (footage_panels, capture_panels, take_panels, retarget_panels)
     return (*(cls for part in operators for cls in part.CLASSES), *(cls for part in panels for cls in part.PANELS))
 
 

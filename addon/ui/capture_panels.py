@@ -10,6 +10,7 @@ from typing import Any
 import bpy
 
 from .. import readiness, session
+from ..chores import Chore
 from .layout import Layout, bar, duration, for_sidebars, sentence
 
 #: Stages of a capture in an animator's words.
@@ -43,11 +44,8 @@ class Capture:
         row.operator("video_mocap.capture", icon="REC")
         for job in state.live():
             draw_job(layout, job)
-        for chore, _ in state.chores:
-            if chore.waiting:
-                sentence(layout, context, f"{chore.title}: goes on when you leave this mode", "INFO")
-            else:
-                bar(layout, chore.progress, chore.title)
+        for chore in state.chores_of("capture"):
+            draw_chore(layout, context, chore)
         if state.problem:
             message(layout, context, state.problem, "ERROR")
         elif state.note:
@@ -57,6 +55,14 @@ class Capture:
         row.operator("video_mocap.open_take", icon="FILE_FOLDER")
         if state.status is None and not missing:
             row.operator("video_mocap.find_captures", icon="FILE_REFRESH")
+
+
+def draw_chore(layout: Layout, context: bpy.types.Context, chore: Chore) -> None:
+    """A change to the file that goes on."""
+    if chore.waiting:
+        sentence(layout, context, f"{chore.title}: goes on when you leave this mode", "INFO")
+    else:
+        bar(layout, chore.progress, chore.title)
 
 
 def message(layout: Layout, context: bpy.types.Context, text: str, icon: str) -> None:

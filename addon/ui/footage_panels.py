@@ -101,7 +101,7 @@ class Settings:
     key = "settings"
     bl_label = "Settings"
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012, Blender reads it so
-    bl_order = 7
+    bl_order = 8
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the panel."""

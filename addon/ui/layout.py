@@ -20,11 +20,13 @@ _MARGIN, _NARROWEST = 70.0, 110.0
 Layout = Any
 
 
-def for_sidebars(*bases: type) -> tuple[type, ...]:
+def for_sidebars(*bases: type, editors: tuple[str, ...] = ("VIEW_3D", "CLIP_EDITOR")) -> tuple[type, ...]:
     """A panel of each base for each editor. A base has `key` (name), perhaps `parent` (key of its parent panel)."""
     made = []
     for base in bases:
         for space, suffix in _EDITORS:
+            if space not in editors:
+                continue
             members = {
                 "bl_idname": f"VIDEO_MOCAP_PT_{base.key}{suffix}",
                 "bl_space_type": space,

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The bpy package carries no types.
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
+"""A motion put on the animator's character, as one change to the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ...rigging.blender.blocks import Block, GoneError
+from ...rigging.blender.rate import scene_rate
+from ...rigging.blender.retarget import metric_rig, retarget_in_pieces
+from ...rigging.blender.retarget_source import armature_source, motion_range
+from ...rigging.retarget.bvh_source import bvh_source
+from ...rigging.retarget.controls import controls_of
+from ...rigging.retarget.mapping import map_rig
+from ...rigging.retarget.options import Options
+from ...rigging.retarget.source import take_source
+from ...rigging.retarget.transfer import Source
+from ...rigging.take import read_take
+from .. import session
+from ..capture.origin import Origin
+from ..capture.request import absolute
+from ..chores import Chore, aside
+from ..properties import active_person, active_take
+from . import presets, rows
+from .settings import INFLUENCES, RetargetSettings, chosen
+
+#: A BVH file of an hour is below this.
+_MOST_BYTES = 1 << 30
+#: Characters of a name in Blender, with room for a number.
+_LONGEST = 58
+
+#: How a source is found: in a thread, or of what is in the file, in pieces.
+_InThread = Callable[[], Source]
+
+
+def options(scene: bpy.types.Scene, name: str, start_frame: int) -> Options:
+    """What the choices come to. Raises ValueError, in one sentence, where they cannot be."""
+    settings = scene.video_mocap.retarget
+    trim = (settings.trim_start or None, settings.trim_end or None) if settings.use_trim else (None, None)
+    found = Options(
+        scene_fps=scene_rate(scene),
+        start_frame=start_frame,
+        keys=chosen(settings.keys),
+        tolerance=settings.tolerance,
+        smoothing=chosen(settings.smoothing),
+        strength=settings.strength,
+        feet=settings.feet,
+        root=chosen(settings.root),
+        limbs=chosen(settings.limbs),
+        influence={part: getattr(settings, name) for name, part in INFLUENCES.items() if getattr(settings, name) < 1},
+        trim=trim,
+        loop=settings.loop,
+        action=chosen(settings.action),
+        name=name,
+    )
+    found.check()
+    return found
+
+
+def start(scene: bpy.types.Scene) -> Chore:
+    """Put the chosen motion on the chosen character. Raises ValueError or OSError, in one sentence."""
+    settings = scene.video_mocap.retarget
+    target, own = Block("objects", settings.target), presets.folder()
+    origin = Origin(settings.target.name, Path())
+    origin.take_scene(scene)
+    name, first, read = _motion(scene, settings)
+    wanted = options(scene, f"{name} on {origin.name}"[:_LONGEST], first)
+    slots = rows.chosen(settings)
+    controls = controls_of(settings.preset, presets.known(own))
+    moving = Block("objects", settings.armature) if settings.source == "ARMATURE" else None
+
+    def build(source: Source | None) -> Generator[Any, Any, None]:
+        if moving is not None:
+            source = yield from _followed(moving)
+        try:
+            armature = target.get()
+        except GoneError:
+            raise ValueError(f"{origin.name} was removed; choose another character") from None
+        assert source is not None
+        done = yield from retarget_in_pieces(armature, source, wanted, slots, controls)
+        lines = [*done.report.lines()]
+        origin.find_scene().video_mocap.retarget.report = "\n".join(lines)
+
+    def finished(problem: str | None) -> None:
+        state = session.get()
+        state.problem = problem
+        if problem is None:
+            state.note = f"{name} is on {origin.name}"
+
+    chore = Chore(f"Retargeting to {origin.name}", "Retarget", read, build, finished=finished, place="retarget")
+    session.do(chore)
+    return chore
+
+
+def _motion(scene: bpy.types.Scene, settings: RetargetSettings) -> tuple[str, int, Callable[[], Source | None]]:
+    """(name of the motion, the scene frame it starts on, what reads it in a thread)."""
+    if settings.source == "TAKE":
+        item = active_take(scene)
+        person = active_person(item)
+        path, number = absolute(item.filepath), int(person.person_id)
+        if not path.is_file():
+            raise ValueError(f"{path} is not there any more; choose the person's armature as the source")
+        first = int(item.collection.get("video_mocap_start_frame", 1)) if item.collection is not None else 1
+        return f"{item.name} {person.name}", first, lambda: take_source(read_take(path), number)
+    if settings.source == "BVH":
+        path, own = absolute(settings.bvh_path), presets.folder()
+        if not path.is_file():
+            raise ValueError(f"{path} is not there any more; choose another BVH file")
+        return path.stem, scene.frame_start, lambda: _read_bvh(path, own)
+    return settings.armature.name, motion_range(settings.armature)[0], lambda: None
+
+
+def _read_bvh(path: Path, own: Path) -> Source:
+    if path.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"{path.name} is too large for a BVH file")
+    tables = presets.known(own)
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return bvh_source(text, path.name, lambda rig: map_rig(rig, tables).slots)
+
+
+def _followed(moving: Block) -> Generator[Any, Any, Source]:
+    """The motion of an armature of the file."""
+    try:
+        armature = moving.get()
+        rig, own = metric_rig(armature), presets.folder()
+        mapping = yield from aside(lambda: map_rig(rig, presets.known(own)))
+        return (yield from armature_source(moving.get(), mapping.slots))
+    except GoneError:
+        raise ValueError("The armature that moves was removed; choose another one") from None
