@@ -102,9 +102,11 @@ def butterworth(values: np.ndarray, times: np.ndarray, cutoff: float) -> np.ndar
     Even steps. Bilinear transform; the cut-off is raised for the two passes (Winter 2009, section 3.4.4). The ends are
     continued by their point reflection. A cut-off of nearly half the frame rate changes nothing.
     """
+    if len(values) < 4:
+        return values.copy()
     rate = 1 / float(np.median(np.diff(times)))
     raised = cutoff / (2**0.5 - 1) ** 0.25
-    if raised >= 0.45 * rate or len(values) < 4:
+    if raised >= 0.45 * rate:
         return values.copy()
     w = np.tan(np.pi * raised / rate)
     scale = 1 / (1 + 2**0.5 * w + w * w)

@@ -59,17 +59,19 @@ def find_twist_bones(rig: Rig, slots: Mapping[str, str]) -> tuple[TwistBones, ..
 def share(moved: Transfer, slots: Mapping[str, str], links: bool = False) -> Transfer:
     """`moved` with twist bones turned; to be called between the transfer and the feet.
 
-    links: also share along bones that continue a limb in its line. Then the limb's own bone no longer turns as the
-    limb does, which suits its skin and not whoever reads the elbow's hinge from it.
+    links: also share along bones that continue an upper limb in its line. Then the limb's own bone no longer turns as
+    the limb does, which suits its skin and not whoever reads the elbow's hinge from it.
     """
     found = find_twist_bones(moved.poser.rig, slots)
     turned: list[int] = []
     wanted = dict(moved.wanted)
     for limb in found:
-        if not limb.beside and not (links and limb.links):
+        # Lower limbs share what turns at their end: their own bone stays as it is.
+        through = bool(limb.links) and (links or not limb.upper)
+        if not limb.beside and not through:
             continue
         twist = _twist(moved, limb)
-        if links and limb.links:
+        if through:
             turned += _along_links(moved, limb, twist, wanted)
         turned += _beside(moved, limb, twist, links)
     if not turned:
@@ -118,7 +120,7 @@ def _carries(rig: Rig, row: int, mapped: set[int]) -> bool:
 
 
 def _twist(moved: Transfer, limb: TwistBones) -> np.ndarray:
-    """(F,) radians by which the limb (an upper one) or what follows it is turned about the limb's line, against rest."""
+    """(F,) radians by which the limb (an upper one) or what follows it is turned about its line, against rest."""
     rig, poser = moved.poser.rig, moved.poser
     row = limb.row if limb.upper else limb.end
     base = rig.bones[limb.row].parent if limb.upper else limb.row
