@@ -17,8 +17,9 @@ from ...rigging.blender.retarget import metric_rig, retarget_in_pieces
 from ...rigging.blender.retarget_source import armature_source, motion_range
 from ...rigging.retarget.bvh_source import bvh_source
 from ...rigging.retarget.controls import controls_of
-from ...rigging.retarget.mapping import map_rig
+from ...rigging.retarget.mapping import IncompleteMappingError, map_rig
 from ...rigging.retarget.options import Options
+from ...rigging.retarget.rig import Rig
 from ...rigging.retarget.source import take_source
 from ...rigging.retarget.transfer import Source
 from ...rigging.take import read_take
@@ -34,9 +35,6 @@ from .settings import INFLUENCES, RetargetSettings, chosen
 _MOST_BYTES = 1 << 30
 #: Characters of a name in Blender, with room for a number.
 _LONGEST = 58
-
-#: How a source is found: in a thread, or of what is in the file, in pieces.
-_InThread = Callable[[], Source]
 
 
 def options(scene: bpy.types.Scene, name: str, start_frame: int) -> Options:
@@ -84,8 +82,7 @@ def start(scene: bpy.types.Scene) -> Chore:
             raise ValueError(f"{origin.name} was removed; choose another character") from None
         assert source is not None
         done = yield from retarget_in_pieces(armature, source, wanted, slots, controls)
-        lines = [*done.report.lines()]
-        origin.find_scene().video_mocap.retarget.report = "\n".join(lines)
+        origin.find_scene().video_mocap.retarget.report = "\n".join(done.report.lines())
 
     def finished(problem: str | None) -> None:
         state = session.get()
@@ -119,9 +116,17 @@ def _motion(scene: bpy.types.Scene, settings: RetargetSettings) -> tuple[str, in
 def _read_bvh(path: Path, own: Path) -> Source:
     if path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"{path.name} is too large for a BVH file")
-    tables = presets.known(own)
     text = path.read_text(encoding="utf-8", errors="replace")
-    return bvh_source(text, path.name, lambda rig: map_rig(rig, tables).slots)
+    return bvh_source(text, path.name, lambda rig: _slots(rig, own))
+
+
+def _slots(rig: Rig, own: Path) -> dict[str, str]:
+    """Slot -> bone of what moves: nobody chooses its bones by hand."""
+    try:
+        return map_rig(rig, presets.known(own)).slots
+    except IncompleteMappingError as error:
+        missing = ", ".join(rows.title(slot) for slot in error.mapping.missing)
+        raise ValueError(f"The motion of {rig.name} cannot be used: it has no bone for {missing}") from None
 
 
 def _followed(moving: Block) -> Generator[Any, Any, Source]:
@@ -129,7 +134,7 @@ def _followed(moving: Block) -> Generator[Any, Any, Source]:
     try:
         armature = moving.get()
         rig, own = metric_rig(armature), presets.folder()
-        mapping = yield from aside(lambda: map_rig(rig, presets.known(own)))
-        return (yield from armature_source(moving.get(), mapping.slots))
+        slots = yield from aside(lambda: _slots(rig, own))
+        return (yield from armature_source(moving.get(), slots))
     except GoneError:
         raise ValueError("The armature that moves was removed; choose another one") from None

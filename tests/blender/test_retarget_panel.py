@@ -147,7 +147,7 @@ def test_a_motion_of_another_armature_and_of_a_file(take: Path, tmp_path: Path) 
     assert "Choose the armature whose motion is taken" in refused(ops.retarget)
     choices().armature = armature
     assert "one armature" in refused(ops.retarget)
-    choices().armature = item.people[0].rig
+    choices().armature, choices().feet = item.people[0].rig, False
     assert ops.retarget() == {"FINISHED"}
     hips = [armature.pose.bones["hips"].matrix.translation.copy() for frame in (1, 39) if not at(frame)]
     choices().source = "TAKE"
@@ -251,6 +251,33 @@ def test_options_reach_the_keys(take: Path) -> None:
     assert sum(len(points) for points in part_keys(armature).values()) < full
     choices().trim_start, choices().trim_end = 2.0, 1.0
     assert "ends before it starts" in refused(ops.retarget)
+
+
+@pytest.mark.parametrize("name", ["keys", "limbs", "smoothing", "action"])
+def test_what_the_panel_offers_can_be_done(name: str, take: Path) -> None:
+    open_take(take)
+    choices().target = hero()
+    offered = [item.identifier for item in choices().bl_rna.properties[name].enum_items]
+    for identifier in offered:
+        setattr(choices(), name, identifier)
+        assert ops.retarget() == {"FINISHED"}, identifier
+
+
+def test_a_source_that_lacks_a_limb_is_told(take: Path) -> None:
+    open_take(take)
+    whole = hero()
+    whole.name = "Dancer"
+    bpy.context.view_layer.objects.active = whole
+    bpy.ops.object.mode_set(mode="EDIT")
+    for bone in ("forearm.L", "hand.L"):
+        whole.data.edit_bones.remove(whole.data.edit_bones[bone])
+    bpy.ops.object.mode_set(mode="OBJECT")
+    whole.keyframe_insert("location", frame=1)
+    whole.keyframe_insert("location", frame=10)
+    choices().target = hero()
+    choices().source, choices().armature = "ARMATURE", whole
+    assert "Dancer" in refused(ops.retarget)
+    assert choices().target.animation_data is None
 
 
 def part_keys(armature: bpy.types.Object) -> dict[tuple[str, int], np.ndarray]:
