@@ -16,7 +16,7 @@ import numpy as np
 from ..vectors import smoothstep
 from .contacts import find_contacts, standing
 from .footholds import Foot, correction, lift
-from .hips import give_way, keep_bend
+from .hips import follow, give_way, keep_bend
 from .limbs import bend, held_back, reach, settled
 from .soles import clear_floor, foot_points, foot_slide, hold_soles
 from .transfer import Source, Transfer, person_leg
@@ -38,6 +38,8 @@ def lock_feet(moved: Transfer, source: Source, slots: Mapping[str, str]) -> np.n
     locked = np.stack([stands[:, :2].any(1), stands[:, 2:].any(1)], 1)
     for number, side in enumerate("LR"):
         hold_soles(moved, slots, side, stands[:, 2 * number : 2 * number + 2].all(1), times)
+    for _ in range(2):  # what the hips take over changes what is left for the feet
+        _shift_hips(moved, slots, follow(_corrections(moved, slots, stands, times), locked, times, leg))
     shifts = _corrections(moved, slots, stands, times)
     legs = _joints(moved, slots, "foot", len(times)) - _joints(moved, slots, "thigh", len(times))
     _raise_hips(moved, slots, keep_bend(legs, shifts, locked, times, leg))
@@ -103,11 +105,20 @@ def _lengths(moved: Transfer, slots: Mapping[str, str], frames: int) -> np.ndarr
 
 def _raise_hips(moved: Transfer, slots: Mapping[str, str], height: np.ndarray) -> None:
     """Move the hips up by `height` (F,) metres, world."""
-    if not height.any():
+    _move_hips(moved, slots, height[:, None] * [0.0, 0.0, 1.0])
+
+
+def _shift_hips(moved: Transfer, slots: Mapping[str, str], aside: np.ndarray) -> None:
+    """Move the hips over the ground by `aside` (F, 2) metres, world."""
+    _move_hips(moved, slots, np.concatenate([aside, np.zeros((len(aside), 1))], 1))
+
+
+def _move_hips(moved: Transfer, slots: Mapping[str, str], way: np.ndarray) -> None:
+    if not way.any():
         return
     rig, row = moved.poser.rig, moved.poser.rig.rows[slots["hips"]]
-    place = rig.to_world(np.broadcast_to(moved.poser.pose(row)[:, :3, 3], (len(height), 3)))
-    moved.poser.move_to(row, rig.to_armature(place + height[:, None] * [0, 0, 1]))
+    place = rig.to_world(np.broadcast_to(moved.poser.pose(row)[:, :3, 3], way.shape))
+    moved.poser.move_to(row, rig.to_armature(place + way))
 
 
 def _place(

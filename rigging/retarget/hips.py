@@ -13,8 +13,9 @@ from ..vectors import smoothstep
 from .contacts import smooth
 
 _FADE = 0.12  # seconds over which hips give way
-_EASE = 0.10  # standard deviation, seconds, of the hips' correction over time
+_EASE = 0.04  # standard deviation, seconds, of the hips' correction over time
 _FORGET = (0.6, 1.2)  # seconds after the last contact over which the hips' correction is given up
+_ASIDE = 0.02  # of the leg, the same over the ground, each time they follow
 _MOST = 0.15  # of the leg: hips are not moved further than this for feet
 
 
@@ -42,6 +43,26 @@ def keep_bend(legs: np.ndarray, shifts: np.ndarray, locked: np.ndarray, times: n
     after, before = np.clip(ahead, 0, known.sum() - 1), np.clip(ahead - 1, 0, known.sum() - 1)
     far = np.minimum(np.abs(times[known][after] - times), np.abs(times[known][before] - times))
     return smooth(filled * (1 - smoothstep(far, *_FORGET)), times, _EASE)
+
+
+def follow(shifts: np.ndarray, locked: np.ndarray, times: np.ndarray, leg: float) -> np.ndarray:
+    """(F, 2) metres by which to move the hips over the ground with the feet that stand, so that legs keep their way.
+
+    shifts: (F, 2, 3) what is about to be added to the ankles. locked: (F, 2) bool. leg: length, metres. A foot that
+    slid in the capture slid against hips that were placed wrongly as much as the foot was. No further than `_ASIDE`.
+    """
+    weight = locked.astype(float)
+    known = weight.sum(1) > 0
+    if not known.any():
+        return np.zeros((len(times), 2))
+    mean = (weight[..., None] * shifts[..., :2]).sum(1)[known] / weight.sum(1)[known, None]
+    filled = np.stack([np.interp(times, times[known], mean[:, axis]) for axis in range(2)], -1)
+    ahead = np.searchsorted(times[known], times)
+    after, before = np.clip(ahead, 0, known.sum() - 1), np.clip(ahead - 1, 0, known.sum() - 1)
+    far = np.minimum(np.abs(times[known][after] - times), np.abs(times[known][before] - times))
+    moved = smooth(filled * (1 - smoothstep(far, *_FORGET))[:, None], times, _EASE)
+    away = np.maximum(np.linalg.norm(moved, axis=-1, keepdims=True), 1e-9)
+    return moved * np.minimum(1.0, _ASIDE * leg / away)
 
 
 def give_way(legs: np.ndarray, reach: np.ndarray, locked: np.ndarray, times: np.ndarray, leg: float) -> np.ndarray:
