@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 from video_mocap.addon.engine import Configuration, Connected, Disconnected, EngineError, JobsListed
 from video_mocap.addon.engine.lock import FileLock
-from video_mocap.addon.engine.processes import alive, clean_environment, kill
+from video_mocap.addon.engine.processes import alive, kill
 from video_mocap.addon.engine.service import LocalService
+from video_mocap.addon.variables import clean_environment
 
 sys.path.insert(0, str(Path(__file__).parent))
 from engine_bench import answering, engine, our_threads, processes_of, status, until
@@ -247,7 +248,9 @@ def test_the_service_has_nothing_of_blenders(data: Path, tmp_path: Path, monkeyp
     )
     with pytest.raises(EngineError):
         LocalService(python, data, threading.Event()).ensure()
-    assert "nonsense" not in (tmp_path / "env").read_text()
+    given = (tmp_path / "env").read_text().splitlines()
+    assert not [line for line in given if "nonsense" in line]
+    assert {"PYTHONNOUSERSITE=1", "PYTHONUTF8=1"} <= set(given), "a capture runs as the check of the engine does"
     assert (tmp_path / "args").read_text() == (f"-P -m video_mocap.backend.cli serve --data {data} --lease 20 --json\n")
     assert (tmp_path / "pwd").read_text().strip() == str(data)
 

@@ -137,6 +137,8 @@ def test_the_child_is_given_a_clean_environment(workshop: Workshop, monkeypatch:
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
     monkeypatch.setenv("LD_PRELOAD_PATH", "/nowhere")
     monkeypatch.setenv("OCIO", "/nowhere")
+    monkeypatch.setenv("BLENDER_USER_RESOURCES", "/nowhere")
+    monkeypatch.setenv("VIRTUAL_ENV", "/nowhere")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
     wheels = workshop.extension / "wheels"
     wheels.mkdir()

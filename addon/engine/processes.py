@@ -7,22 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-#: What Blender, its Python or its launcher set for themselves; another Python breaks with it.
-_FOREIGN = ("PYTHON", "LD_", "DYLD_", "OCIO", "SYCL_", "MATERIALX_", "PXR_", "BLENDER_", "OPENIMAGEIO_", "USD_")
-_FOREIGN_NAMES = frozenset({"VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "MALLOC_PERTURB_"})
-
-
-def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment without what belongs to Blender's own process."""
-    return {
-        name: value
-        for name, value in environment.items()
-        if not name.upper().startswith(_FOREIGN) and name not in _FOREIGN_NAMES
-    }
+from ..variables import clean_environment
 
 
 def start(command: list[str], log: Path, folder: Path) -> subprocess.Popen[bytes]:

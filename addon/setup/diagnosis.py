@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .environment import MODULE, base_python, clean_environment, installed_version, is_older, python_of, strange
+from ..variables import clean_environment
+from .environment import MODULE, base_python, installed_version, is_older, python_of, strange
 from .folders import extension_version
 from .plan import free_bytes, size
 from .process import NO_WINDOW

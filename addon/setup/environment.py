@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looking at a Python environment without running it, and the variables and options to run one with."""
+"""Looking at a Python environment without running it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,6 @@ MODULE = "video_mocap.backend.cli"
 #: What build.py writes into the folder of an environment that it makes; the first two only there.
 MARKERS = ("setup.lock", "setup.json")
 _BEGUN = (*MARKERS, "setup.log", "temporary")
-#: Variables of Blender's process that break another Python or its libraries.
-_FOREIGN = ("PYTHON", "LD_", "DYLD_", "OCIO", "SYCL_", "MATERIALX_", "PXR_", "__PYVENV")
-
-
-def clean_environment() -> dict[str, str]:
-    """The variables for a child Python: the user's (proxies, pip's settings), without what Blender set for itself."""
-    variables = {key: value for key, value in os.environ.items() if not key.upper().startswith(_FOREIGN)}
-    variables.update(PYTHONNOUSERSITE="1", PYTHONUNBUFFERED="1", PYTHONUTF8="1", PIP_USER="0")
-    return variables
 
 
 def runner_python() -> str | None:

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .environment import WINDOWS, clean_environment
+from ..variables import clean_environment
+from .environment import WINDOWS
 
 if TYPE_CHECKING:
     import subprocess
