@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -24,12 +25,21 @@ from .settings import RetargetSettings
 _LONG = 60.0
 
 
+@dataclass(frozen=True)
+class _Found:
+    """mapping: what was found, if anything. problem: why it is not all. title: of the table that was believed."""
+
+    mapping: Mapping | None
+    problem: str
+    title: str = ""
+
+
 def target_chosen(scene: bpy.types.Scene) -> None:
     """Another character was chosen: find its bones."""
     settings = scene.video_mocap.retarget
     rows.fill(settings, {})
     settings.slots.clear()
-    settings.report = settings.preset = settings.mapping_notes = settings.mapping_problem = ""
+    settings.report = settings.preset = settings.preset_title = settings.mapping_notes = settings.mapping_problem = ""
     if settings.target is None or refusal(scene):
         return
     chore = find_bones(scene)
@@ -48,21 +58,23 @@ def find_bones(scene: bpy.types.Scene, preset: Preset | None = None) -> Chore:
     except ValueError as error:
         rig, refused = None, sentence(error)
 
-    def look() -> tuple[Mapping | None, str]:
+    def look() -> _Found:
         if rig is None:
-            return None, refused or ""
+            return _Found(None, refused or "")
         tables = presets.known(folder) if preset is None else (preset,)
+        titles = {table.name: table.title for table in tables}
         try:
-            return map_rig(rig, tables), ""
+            mapping = map_rig(rig, tables)
+            return _Found(mapping, "", titles.get(mapping.preset, ""))
         except IncompleteMappingError as error:
-            return error.mapping, sentence(error)
+            return _Found(error.mapping, sentence(error), titles.get(error.mapping.preset, ""))
         except ValueError as error:
-            return None, sentence(error)
+            return _Found(None, sentence(error))
 
-    def build(found: tuple[Mapping | None, str]) -> Generator[float, None, None]:
+    def build(found: _Found) -> Generator[float, None, None]:
         settings = origin.find_scene().video_mocap.retarget
         if settings.target is not None and settings.target.name == origin.name:
-            _tell(settings, *found)
+            _tell(settings, found)
         yield 1.0
 
     def finished(problem: str | None) -> None:
@@ -74,8 +86,9 @@ def find_bones(scene: bpy.types.Scene, preset: Preset | None = None) -> Chore:
     return chore
 
 
-def _tell(settings: RetargetSettings, mapping: Mapping | None, problem: str) -> None:
+def _tell(settings: RetargetSettings, found: _Found) -> None:
+    mapping = found.mapping
     rows.fill(settings, mapping.slots if mapping is not None else {})
     settings.preset = mapping.preset if mapping is not None else ""
     settings.mapping_notes = "\n".join(mapping.notes) if mapping is not None else ""
-    settings.mapping_problem = problem
+    settings.mapping_problem, settings.preset_title = found.problem, found.title

@@ -171,6 +171,7 @@ class RetargetSettings(bpy.types.PropertyGroup):
     slots: CollectionProperty(type=SlotItem)
     active_slot: IntProperty(name="Part", description="The part of the body whose bone is chosen")
     preset: StringProperty(name="Preset", description="The table of names by which the bones were found")
+    preset_title: StringProperty(name="Preset", description="The table of names, as people call it")
     mapping_notes: StringProperty(name="Notes", description="What there is to say about the bones that were found")
     mapping_problem: StringProperty(name="Problem", description="Why the bones were not found")
     keys: EnumProperty(name="Keys", description="Where keys are put", items=KEYS)

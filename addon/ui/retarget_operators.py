@@ -96,7 +96,7 @@ class VIDEO_MOCAP_OT_save_preset(_OnCharacter, bpy.types.Operator):  # noqa: N80
             path = presets.save(self.title, rows.chosen(settings), settings.preset)
         except (ValueError, OSError) as error:
             return report(self, error)
-        settings.preset = path.stem
+        settings.preset, settings.preset_title = path.stem, self.title
         self.report({"INFO"}, f"Saved as {path}")
         return {"FINISHED"}
 

@@ -26,11 +26,9 @@ class VIDEO_MOCAP_UL_slots(bpy.types.UIList):  # noqa: N801, Blender's conventio
         target = data.target
         if target is None:
             return
-        split = layout.split(factor=0.42)
+        split = layout.split(factor=0.45)
         split.label(text=rows.title(item.name), icon=_ICONS[rows.state(item, target)])
-        row = split.row(align=True)
-        row.prop_search(item, "bone", target.data, "bones", text="", icon="BONE_DATA")
-        row.operator("video_mocap.use_active_bone", text="", icon="EYEDROPPER").slot = item.name
+        split.label(text=item.bone)
 
 
 class Retarget:
@@ -90,12 +88,20 @@ class Bones:
         if settings.mapping_problem:
             sentence(layout, context, settings.mapping_problem, "ERROR")
         elif len(settings.slots):
-            by = f"By the names of {settings.preset}" if settings.preset else "By the shape of the skeleton"
+            by = (
+                f"By the names of {settings.preset_title or settings.preset}"
+                if settings.preset
+                else "By the shape of the skeleton"
+            )
             sentence(layout, context, by, "CHECKMARK")
         for note in settings.mapping_notes.splitlines():
             sentence(layout, context, note, "INFO")
         if len(settings.slots):
             layout.template_list("VIDEO_MOCAP_UL_slots", "", settings, "slots", settings, "active_slot", rows=6)
+            item = settings.slots[min(max(settings.active_slot, 0), len(settings.slots) - 1)]
+            row = layout.row(align=True)
+            row.prop_search(item, "bone", settings.target.data, "bones", text="")
+            row.operator("video_mocap.use_active_bone", text="", icon="EYEDROPPER").slot = item.name
         problem = rows.problem(settings) if len(settings.slots) else ""
         if problem:
             sentence(layout, context, problem, "ERROR")
