@@ -22,12 +22,12 @@ Layout = Any
 _ICON, _PADDING, _NARROWEST = 20.0, 16.0, 200.0
 
 
-def paragraph(layout: Layout, text: str, width: float, icon: str = "NONE") -> None:
-    """Text over as many lines as it needs. width: in pixels."""
+def paragraph(layout: Layout, text: str, width: float, icon: str = "NONE", whole: bool = False) -> None:
+    """Text over as many lines as it needs. width: in pixels. whole: also paths to their last letter."""
     scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 without a window
     column = layout.column(align=True)
     room = width / scale - (_ICON if icon != "NONE" else 0.0) - _PADDING
-    for number, line in enumerate(wrapped(text, max(_NARROWEST, room))):
+    for number, line in enumerate(wrapped(text, max(_NARROWEST, room), whole)):
         indented = "BLANK1" if icon != "NONE" else "NONE"
         column.label(text=line, icon=icon if number == 0 else indented)
 
@@ -93,7 +93,7 @@ def _ready(box: Layout, preferences: VideoMocapPreferences, width: float) -> Non
     view = setup_state.view
     counted = f", {size(view.size)}" if view.size is not None else ""
     box.label(text=f"Version {view.version}{counted}", icon="CHECKMARK")
-    paragraph(box, str(view.folder), width, "FILE_FOLDER")
+    paragraph(box, str(view.folder), width, "FILE_FOLDER", whole=True)
     if view.problem:
         paragraph(box, view.problem, width, "ERROR")
     _check(box.row())

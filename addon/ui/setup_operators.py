@@ -68,7 +68,7 @@ class SetUp(bpy.types.Operator):
         for heading, text in description(self._plan):
             split = column.split(factor=0.14)
             split.label(text=heading)
-            setup_draw.paragraph(split, text, 460 * context.preferences.system.ui_scale)
+            setup_draw.paragraph(split, text, 460 * context.preferences.system.ui_scale, whole=True)
         preferences = _preferences(context)
         online = None if preferences.offline() is not None else preferences.online_problem()
         for problem in (self._plan.problem, online):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import blf
@@ -21,10 +22,11 @@ def _wide(text: str) -> float:
     return float(blf.dimensions(0, text)[0])
 
 
-def wrapped(text: str, width: float) -> list[str]:
+def wrapped(text: str, width: float, whole: bool = False) -> list[str]:
     """A text as lines of at most `width` pixels at interface scale 1; at least one.
 
-    A word that is longer than a line, such as a path, loses its middle: its beginning and its end say most.
+    A word that is longer than a line, such as a path, loses its middle: its beginning and its end say most. whole: it
+    is broken instead, and nothing is lost.
     """
     lines, line = [], ""
     for word in text.split():
@@ -32,6 +34,10 @@ def wrapped(text: str, width: float) -> list[str]:
         if line and _wide(joined) > width:
             lines.append(line)
             joined = word
+        while whole and _wide(joined) > width:
+            kept = _most(len(joined) - 1, lambda count, word=joined: _wide(word[:count]) <= width)
+            lines.append(joined[:kept])
+            joined = joined[kept:]
         line = _shortened(joined, width)
     return [*lines, line]
 
@@ -39,11 +45,16 @@ def wrapped(text: str, width: float) -> list[str]:
 def _shortened(text: str, width: float) -> str:
     if _wide(text) <= width:
         return text
-    low, high = 1, len(text)
+    return _middle_out(text, _most(len(text), lambda kept: _wide(_middle_out(text, kept)) <= width))
+
+
+def _most(high: int, fits: Callable[[int], bool]) -> int:
+    """The largest of 1 to `high` that fits; 1 if none does."""
+    low = 1
     while low < high:
-        kept = (low + high + 1) // 2
-        low, high = (kept, high) if _wide(_middle_out(text, kept)) <= width else (low, kept - 1)
-    return _middle_out(text, low)
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
 
 
 def _middle_out(text: str, kept: int) -> str:

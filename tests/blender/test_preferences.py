@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import bpy
@@ -168,6 +168,16 @@ def test_first_look(desk: Desk) -> None:
     assert "What you make is yours and may be sold." in shown
     assert "CC BY 4.0" in shown
     assert not desk.folders.root.exists()
+
+
+def test_the_dialog_names_the_whole_folder(desk: Desk, tmp_path: Path) -> None:
+    """What is agreed to is shown to its last letter, however long it is."""
+    operators = import_module(f"{desk._module}.addon.ui.setup_operators")
+    folder = tmp_path.joinpath(*(f"a_rather_long_name_{number}" for number in range(9))) / "environment"
+    texts: list[str] = []
+    asked = SimpleNamespace(layout=Layout(texts), _plan=operators.plan(folder, None))
+    operators.SetUp.draw(asked, bpy.context)
+    assert str(folder) in "".join(texts)
 
 
 def test_without_online_access_it_says_how_to_allow_it(desk: Desk) -> None:
