@@ -13,7 +13,7 @@ from types import ModuleType
 PACKAGE = (__package__ or "").rpartition(".")[0]
 
 #: Parts with `register()` and `unregister()`, in the order in which they need each other.
-PARTS = ("preferences", "properties", "session", "ui", "overlay")
+PARTS = ("preferences", "properties", "session", "file_events", "ui", "overlay")
 
 
 def _parts() -> list[ModuleType]:

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import bpy
-
 from . import preferences, pump
 from .chores import Chore
 from .take_files import TakeFiles
@@ -272,86 +270,13 @@ def reset() -> None:
     take_files.forget()
 
 
-@bpy.app.handlers.persistent
-def _before_change(*_arguments: object) -> None:
-    """Undo, redo and save: nothing half-made may be in the file."""
-    for chore, _ in _session.chores:
-        chore.interrupt()
-
-
-@bpy.app.handlers.persistent
-def _after_change(*_arguments: object) -> None:
-    for chore, _ in _session.chores:
-        chore.start()
-
-
-@bpy.app.handlers.persistent
-def _before_load(*_arguments: object) -> None:
-    """Another file comes: what is under way waits for its own."""
-    for chore, origin in _session.chores:
-        chore.give_up()
-        if origin is not None and not chore.works_on:
-            _session.arrived.append(origin)
-    _session.chores.clear()
-    for origin in [*_session.origins.values(), *_session.arrived]:
-        origin.left()
-
-
-@bpy.app.handlers.persistent
-def _after_load(*_arguments: object) -> None:
-    from .capture import arrival
-
-    take_files.forget()
-    _remember_file()
-    arrival.welcome()
-
-
-_open_file = ""
-
-
-def _remember_file() -> None:
-    global _open_file
-    _open_file = bpy.data.filepath
-
-
-@bpy.app.handlers.persistent
-def _after_save(*_arguments: object) -> None:
-    """Saved under a new name: who waits in this file follows it."""
-    if bpy.data.filepath != _open_file:
-        for origin in [*_session.origins.values(), *_session.arrived]:
-            if not origin.lost and origin.file == _open_file:
-                origin.file = bpy.data.filepath
-    _remember_file()
-    _after_change()
-
-
-_HANDLERS = {
-    "undo_pre": _before_change,
-    "undo_post": _after_change,
-    "redo_pre": _before_change,
-    "redo_post": _after_change,
-    "save_pre": _before_change,
-    "save_post": _after_save,
-    "load_pre": _before_load,
-    "load_post": _after_load,
-}
-# A save that failed ends with save_post_fail, a load with load_post_fail.
-_FAILED = {"save_post_fail": _after_change, "load_post_fail": _after_load}
-
-
 def register() -> None:
-    """Follow what happens to the open file."""
-    for name, handler in (_HANDLERS | _FAILED).items():
-        getattr(bpy.app.handlers, name).append(handler)
+    """Let go of the engine when Blender ends."""
     atexit.register(close)
 
 
 def unregister() -> None:
     """Let go of everything."""
     atexit.unregister(close)
-    for name, handler in (_HANDLERS | _FAILED).items():
-        handlers = getattr(bpy.app.handlers, name)
-        if handler in handlers:
-            handlers.remove(handler)
     reset()
     pump.reset()

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import bpy
 import pytest
 
 from .driving import part
@@ -66,3 +67,18 @@ def test_a_capture_that_was_repeated_well_does_not_stay_in_the_list(state: Any) 
     messages.put(part("engine").JobChanged(done, "done"))
     part("session").drain()
     assert discarded == ["old"]
+
+
+def test_a_file_saved_under_a_new_name_keeps_its_captures(state: Any, tmp_path: Path) -> None:
+    """Also where the extension was enabled after the file was opened."""
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    events = part("file_events")
+    events.unregister()
+    events._open_file = ""
+    events.register()
+    state.origins["t"].take_scene(bpy.context.scene)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot_2.blend"))
+    assert state.origins["t"].is_here()
+    state.origins["t"].lost = True
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot_3.blend"))
+    assert not state.origins["t"].is_here()

@@ -117,6 +117,23 @@ def test_loading_a_file_in_the_middle_keeps_the_take_for_later(walk: Path, tmp_p
     assert not state.arrived
 
 
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_file_that_cannot_be_loaded_takes_nothing_away(walk: Path, tmp_path: Path, saved: bool) -> None:
+    if saved:
+        bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    broken = tmp_path / "broken.blend"
+    broken.write_bytes(b"BLENDER17-01v0500 cut off")
+    with as_in_a_window():
+        ops.open_take(filepath=str(walk))
+        state = part("session").get()
+        tick_until(lambda: state.chores[0][0].progress > 0.1)
+        with pytest.raises(RuntimeError):
+            bpy.ops.wm.open_mainfile(filepath=str(broken))
+        until_idle()
+    assert len(settings().takes) == 1
+    assert not state.arrived
+
+
 def test_a_scene_that_is_gone_is_replaced_by_the_current_one(walk: Path) -> None:
     home = bpy.context.scene
     other = bpy.data.scenes.new("other")
