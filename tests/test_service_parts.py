@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import stat
+from collections.abc import AsyncIterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -404,3 +405,22 @@ def test_a_sequence_keeps_its_order_and_its_gaps(names: tuple[str, ...]) -> None
     assert renamed == sorted(renamed)
     if not any(len(name) > 20 for name in names):
         assert sequence_times([Path(name) for name in renamed], 24) == sequence_times([Path(n) for n in names], 24)
+
+
+# A piece of an upload that arrives late.
+
+
+def test_bytes_that_a_dead_request_still_brought_are_gone_on_from(tmp_path: Path) -> None:
+    """The client asked how much is there, then the last bytes of the cut connection were written."""
+    kept = uploads.Uploads(tmp_path, Limits())
+    upload = kept.create([("a.mp4", 10)])
+    upload.path(0).write_bytes(b"0123")
+
+    async def late() -> AsyncIterator[bytes]:
+        upload.path(0).write_bytes(b"012345")
+        yield b"456789"
+
+    with pytest.raises(ApiError) as caught:
+        asyncio.run(kept.write(upload, 0, 4, late()))
+    assert caught.value.extra == {"received": 6}
+    assert upload.path(0).read_bytes() == b"012345"
