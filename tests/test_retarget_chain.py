@@ -115,6 +115,23 @@ def test_the_bound_is_in_metres_on_a_rig_in_centimetres() -> None:
     assert 0.0001 < away.max() < 0.0051
 
 
+@pytest.mark.parametrize("method", ["one euro", "savitzky-golay", "butterworth"])
+def test_smoothing_calms_the_motion_and_feet_still_stand(method: str) -> None:
+    joints = walk(72) + np.random.default_rng(1).normal(size=(72, len(TAKE), 3)) * 0.008
+    raw = take_source(take_of(joints[None], 24.0), 1)
+    raw = replace(raw, contacts=source(72).contacts)
+    given = raw.joints.copy()
+    rig = make_rig(arms_down=40.0)
+    plain, calm = (retarget(raw, rig, SLOTS, Options(smoothing=one, strength=0.5)) for one in ("none", method))
+    jitter = [np.abs(np.diff(wrists(done.poser, rig), 3, axis=0)).mean() for done in (plain, calm)]
+    assert jitter[1] < 0.6 * jitter[0]
+    assert calm.report.slide[2] < 15
+    assert max(calm.report.limbs["upper_arm.L"]) < 0.2
+    away = np.linalg.norm(wrists(calm.poser, rig) - wrists(plain.poser, rig), axis=-1)
+    assert away.mean() < 0.03
+    assert np.array_equal(raw.joints, given)
+
+
 def test_an_offset_moves_the_figure_through_the_world() -> None:
     rig = make_rig(scale=100.0, world=np.diag([0.01, 0.01, 0.01, 1.0]))
     plain = retarget(source(), rig, SLOTS)
@@ -165,6 +182,8 @@ def test_euler_bones_get_euler_curves() -> None:
         (Options(trim=(2.0, 1.0)), "the end must come after the start"),
         (Options(trim=(50.0, None)), "the trimmed part"),
         (Options(scene_fps=0.0), "above 0"),
+        (Options(smoothing="gaussian"), "smoothing is 'gaussian'; choose one of none, one euro"),
+        (Options(smoothing="butterworth", strength=2.0), "from 0 to 1"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(options: Options, said: str) -> None:

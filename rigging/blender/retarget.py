@@ -99,7 +99,7 @@ def retarget_in_pieces(
         raise
     yield 0.97
     try:
-        checked = None if options.action == "nla" else _look(home.get(), rig, slots, source, done, options)
+        checked = None if options.action == "nla" else _look(home.get(), rig, slots, done, options)
         action = build.action.get()
     except GoneError:
         raise ValueError(f"the motion for {name} was undone under way; put it on again") from None
@@ -161,12 +161,12 @@ def _aside(work: Callable[[], Any]) -> Generator[float, None, Any]:
 
 
 def _look(
-    armature: bpy.types.Object, rig: Rig, slots: Mapping[str, str], source: Source, done: Retargeted, options: Options
+    armature: bpy.types.Object, rig: Rig, slots: Mapping[str, str], done: Retargeted, options: Options
 ) -> tuple[float, float] | None:
     """(mean, most) degrees between the person's limbs and those that Blender evaluates, over a few frames."""
     rows = np.unique(np.linspace(0, len(done.frames) - 1, _LOOKED_AT).round().astype(int))
     judged = {slot: name for slot, name in slots.items() if options.part_influence(slot) >= 1}
-    wanted = limb_directions(source, done.times[rows], judged)
+    wanted = limb_directions(done.source, done.times[rows], judged)
     angles = limb_angles(armature, deform_bones(rig, judged), done.frames[rows].tolist(), wanted)
     return (float(angles.mean()), float(angles.max())) if len(angles) else None
 

@@ -66,9 +66,11 @@ class Options:
             raise ValueError(f"there is no part called {', '.join(unknown)}; there are {', '.join(PARTS)}")
         if not self.scene_fps > 0:
             raise ValueError("the scene's frame rate must be above 0")
+        if not 0 <= self.strength <= 1:
+            raise ValueError("the strength of the smoothing must be from 0 to 1")
         if self.keys == "reduced" and not self.tolerance > 0:
             raise ValueError("the tolerance for fewer keys must be above 0 mm")
-        built = {"smoothing": ("none",), "root": ("hips",), "limbs": ("fk",)}
+        built = {"root": ("hips",), "limbs": ("fk",)}
         for name, known in built.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} {getattr(self, name)!r} is not built yet; choose {known[0]!r}")

@@ -20,6 +20,7 @@ from .reduce import Keys, every_key
 from .report import Report, below_floor, limb_errors, slide, source_slide, unobserved
 from .rig import Rig
 from .slots import SLOTS
+from .smoothing import smoothed_source
 from .source import observed, trimmed
 from .transfer import Channels, Source, Transfer, channels, person_leg, transfer
 
@@ -31,14 +32,15 @@ class Retargeted:
     """Keys for a rig, and what there is to say about them.
 
     keys: a curve for each property of a bone. frames, times: (F,) of the scene, seconds of the source, where the
-    motion was worked out. poser: the
-    rig as it stands on those frames. reduced: between the keys lie cubics with the keys' own slopes; otherwise lines.
+    motion was worked out. poser: the rig as it stands on those frames. source: the motion that it follows, trimmed and
+    smoothed. reduced: between the keys lie cubics with the keys' own slopes; otherwise lines.
     """
 
     keys: tuple[Keys, ...]
     frames: np.ndarray
     times: np.ndarray
     poser: Poser
+    source: Source
     report: Report
     reduced: bool
 
@@ -51,9 +53,12 @@ def retarget(source: Source, rig: Rig, slots: Mapping[str, str], options: Option
     """
     options = options or Options()
     options.check()
-    source = trimmed(source, *options.trim)
+    raw = trimmed(source, *options.trim)
+    raw = replace(raw, contacts=_contacts(raw))
+    # Before the feet are locked, so that they stand still all the same.
+    source = smoothed_source(raw, options.smoothing, options.strength)
     moved = transfer(source, rig, slots)
-    stands = _stands(source)
+    stands = standing(_contacts(raw), raw.times)
     before = slide(moved, slots, stands, source.times)
     if options.feet:
         lock_feet(moved, source, slots)
@@ -69,7 +74,7 @@ def retarget(source: Source, rig: Rig, slots: Mapping[str, str], options: Option
     report = Report(
         limbs=_judged(limb_errors(poser, slots, source, times), options),
         slide=(
-            moved.scale * source_slide(source, stands),
+            moved.scale * source_slide(raw, stands),
             before,
             slide(final, slots, stands[nearest], times) if len(times) > 1 else 0.0,
         ),
@@ -81,18 +86,17 @@ def retarget(source: Source, rig: Rig, slots: Mapping[str, str], options: Option
         frames=(float(frames[0]), float(frames[-1])),
         warnings=_warnings(rig, slots),
     )
-    return Retargeted(tuple(keys), frames, times, poser, report, options.keys == "reduced")
+    return Retargeted(tuple(keys), frames, times, poser, source, report, options.keys == "reduced")
 
 
 #: Slots that most rigs lack and nobody misses.
 _OPTIONAL = {"root", "pelvis"}
 
 
-def _stands(source: Source) -> np.ndarray:
-    contacts = source.contacts
-    if contacts is None:
-        contacts = find_contacts(source.joints, source.times, person_leg(source))
-    return standing(contacts, source.times)
+def _contacts(source: Source) -> np.ndarray:
+    if source.contacts is not None:
+        return source.contacts
+    return find_contacts(source.joints, source.times, person_leg(source))
 
 
 def _shift(moved: Transfer, slots: Mapping[str, str], options: Options) -> None:
