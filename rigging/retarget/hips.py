@@ -13,7 +13,7 @@ from ..vectors import smoothstep
 from .contacts import smooth
 
 _FADE = 0.12  # seconds over which hips give way
-_EASE = 0.04  # standard deviation, seconds, of the hips' correction over time
+_EASE = 0.06  # standard deviation, seconds, of the hips' correction over time
 _FORGET = (0.6, 1.2)  # seconds after the last contact over which the hips' correction is given up
 _ASIDE = 0.02  # of the leg, the same over the ground, each time they follow
 _MOST = 0.15  # of the leg: hips are not moved further than this for feet
