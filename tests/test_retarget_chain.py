@@ -14,13 +14,14 @@ from video_mocap.rigging.retarget.curves import Curve, euler_angles, euler_matri
 from video_mocap.rigging.retarget.options import Options
 from video_mocap.rigging.retarget.pose import Poser
 from video_mocap.rigging.retarget.retarget import Retargeted, retarget
-from video_mocap.rigging.retarget.rig import Rig
+from video_mocap.rigging.retarget.riding import OBJECT
+from video_mocap.rigging.retarget.rig import Bone, Rig
 from video_mocap.rigging.retarget.source import take_source
 from video_mocap.rigging.retarget.transfer import Source
 
 sys.path.insert(0, str(Path(__file__).parent))
 from motion_samples import take_of, walk
-from rigs import SLOTS, make_rig
+from rigs import SLOTS, make_rig, turn
 
 
 def source(frames: int = 48, fps: float = 24.0) -> Source:
@@ -130,6 +131,67 @@ def test_smoothing_calms_the_motion_and_feet_still_stand(method: str) -> None:
     away = np.linalg.norm(wrists(calm.poser, rig) - wrists(plain.poser, rig), axis=-1)
     assert away.mean() < 0.03
     assert np.array_equal(raw.joints, given)
+
+
+def rooted(world: np.ndarray) -> Rig:
+    """A rig whose hips hang from a bone on the floor."""
+    rig = make_rig(arms_down=40.0, seed=3, scale=100.0, world=world)
+    moved = tuple(replace(bone, parent=bone.parent + 1) for bone in rig.bones)
+    rest = np.eye(4)
+    rest[:3, :3] = turn("x", 90.0)
+    return Rig(rig.name, (Bone("master", -1, rest, 1.0, rotation_mode="XYZ"), *moved), rig.world)
+
+
+def placed() -> np.ndarray:
+    world = np.eye(4)
+    world[:3, :3] = 0.01 * turn("z", 50.0)
+    world[:3, 3] = [1.0, 2.0, 0.0]
+    return world
+
+
+@pytest.mark.parametrize("keys", ["scene", "reduced"])
+def test_a_root_bone_or_the_object_carries_the_same_figure(keys: str) -> None:
+    rig, slots = rooted(placed()), {**SLOTS, "root": "master"}
+    plain = wrists(retarget(source(), rig, slots, Options(scene_fps=30.0)).poser, rig)
+    by_root = retarget(source(), rig, slots, Options(scene_fps=30.0, root="root", keys=keys))
+    assert np.linalg.norm(wrists(posed(by_root, rig, by_root.frames), rig) - plain, axis=-1).max() < 0.0052
+    assert np.ptp(curve(by_root, "master", "location") * rig.size, axis=0).max() > 1.0
+    by_object = retarget(source(), rig, slots, Options(scene_fps=30.0, root="object", keys=keys))
+    assert np.ptp(curve(by_object, "b_hips", "location") * rig.size, axis=0).max() < 0.15
+    assert max(by_object.report.error) == pytest.approx(max(by_root.report.error), abs=0.05)
+    location, rotation = (
+        next(key for key in by_object.keys if key.curve.bone == OBJECT and key.curve.path == path)
+        for path in ("location", "rotation_euler")
+    )
+    seen = Retargeted(
+        tuple(key for key in by_object.keys if key.curve.bone),
+        *(getattr(by_object, name) for name in ("frames", "times", "poser", "source", "report", "reduced")),
+    )
+    local = posed(seen, rig, by_object.frames)
+    hands = np.stack([local.pose(rig.rows[SLOTS[f"hand.{side}"]])[:, :3, 3] for side in "LR"], 1) * rig.size
+    turns = rotation.curve.rotations(rotation.evaluate(by_object.frames))
+    found = np.einsum("fij,fbj->fbi", turns, hands) + location.evaluate(by_object.frames)[:, None]
+    assert np.linalg.norm(found - plain, axis=-1).max() < 0.0052
+
+
+def test_in_place_the_figure_stays_and_its_feet_are_judged_where_they_stood() -> None:
+    rig = make_rig(arms_down=40.0)
+    done = retarget(source(), rig, SLOTS, Options(root="in place"))
+    assert np.ptp(curve(done, "b_hips", "location"), axis=0).max() < 0.15
+    assert done.report.slide[2] < 15
+
+
+def test_a_loop_with_a_root_goes_on_through_the_world() -> None:
+    rig, slots = rooted(placed()), {**SLOTS, "root": "master"}
+    done = retarget(source(55), rig, slots, Options(root="root", loop=True))
+    path = curve(done, "master", "location") * rig.size
+    assert np.linalg.norm(path[-1] - path[0]) > 1.5
+    assert abs(curve(done, "b_hips")[0] @ curve(done, "b_hips")[-1]) == pytest.approx(1.0, abs=1e-9)
+
+
+def test_a_rig_without_a_root_bone_is_told_so() -> None:
+    with pytest.raises(ValueError, match="no bone mapped as root; choose another kind"):
+        retarget(source(), make_rig(), SLOTS, Options(root="root"))
 
 
 def test_an_offset_moves_the_figure_through_the_world() -> None:

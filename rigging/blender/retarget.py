@@ -24,11 +24,12 @@ from ..retarget.retarget import Retargeted, retarget
 from ..retarget.rig import Rig
 from ..retarget.transfer import Source
 from .blocks import Block, GoneError
-from .retarget_action import ActionBuild
+from .retarget_action import ActionBuild, action_curves
 from .retarget_check import deform_bones, limb_angles
 from .rig import read_rig
 from .units import metres_per_unit
 
+_ROTATIONS = ("rotation_quaternion", "rotation_euler", "rotation_axis_angle")
 #: So many frames are looked at as Blender itself evaluates them.
 _LOOKED_AT = 8
 
@@ -80,7 +81,7 @@ def retarget_in_pieces(
     controls = controls or Controls()
     home, name = Block("objects", armature), armature.name
     rig = metric_rig(armature)
-    warnings = _warnings(armature, slots)
+    warnings = _warnings(armature, slots, options)
     done: Retargeted = yield from _aside(lambda: retarget(source, rig, slots, options))
     try:
         check_armature(home.get(), options)
@@ -110,9 +111,10 @@ def retarget_in_pieces(
 def metric_rig(armature: bpy.types.Object) -> Rig:
     """An armature as numbers, in a world measured in metres by the scene's own ruler. Raises ValueError."""
     rig = read_rig(armature)
-    world = rig.world.copy()
-    world[:3] *= metres_per_unit(armature.users_scene[0]) if armature.users_scene else 1.0
-    return replace(rig, world=world)
+    metres = metres_per_unit(armature.users_scene[0]) if armature.users_scene else 1.0
+    ruler = np.diag([metres, metres, metres, 1.0])
+    seat = None if rig.seat is None else replace(rig.seat, start=ruler @ rig.seat.start)
+    return replace(rig, world=ruler @ rig.world, seat=seat)
 
 
 def check_armature(armature: bpy.types.Object, options: Options) -> None:
@@ -171,7 +173,7 @@ def _look(
     return (float(angles.mean()), float(angles.max())) if len(angles) else None
 
 
-def _warnings(armature: bpy.types.Object, slots: Mapping[str, str]) -> tuple[str, ...]:
+def _warnings(armature: bpy.types.Object, slots: Mapping[str, str], options: Options) -> tuple[str, ...]:
     said = []
     if armature.data.pose_position == "REST":
         said.append(f"{armature.name} shows its rest position; set Pose Position to see the motion")
@@ -190,4 +192,21 @@ def _warnings(armature: bpy.types.Object, slots: Mapping[str, str]) -> tuple[str
     locked = [name for name in slots.values() if all(armature.pose.bones[name].lock_rotation)]
     if locked:
         said.append(f"{', '.join(sorted(locked))}: locked against turning by hand; the keys turn them all the same")
+    if options.action == "replace" and animation is not None and animation.action is not None:
+        said += [
+            f"the action still moves {one} besides; delete those curves" for one in _others(animation, slots, options)
+        ]
     return tuple(said)
+
+
+def _others(animation: bpy.types.AnimData, slots: Mapping[str, str], options: Options) -> list[str]:
+    """What else the action that is there carries the figure by, and keeps."""
+    found = {curve.data_path for curve in action_curves(animation)}
+    carriers = {"object": ("the object", "")}
+    if "root" in slots:
+        carriers["root"] = (slots["root"], f'pose.bones["{bpy.utils.escape_identifier(slots["root"])}"].')
+    return [
+        name
+        for mode, (name, path) in carriers.items()
+        if options.root != mode and found & {path + "location", *(path + one for one in _ROTATIONS)}
+    ]

@@ -125,6 +125,17 @@ def _slot_of(action: bpy.types.Action, animation: Any, armature: bpy.types.Objec
     return action.slots.new(id_type="OBJECT", name=armature.name).identifier
 
 
+def action_curves(animation: bpy.types.AnimData) -> list[bpy.types.FCurve]:
+    """The curves of the action that an object has, of its own slot."""
+    action = animation.action
+    if not hasattr(action, "slots"):
+        return list(action.fcurves)
+    if animation.action_slot is None or not action.layers or not action.layers[0].strips:
+        return []
+    bag = action.layers[0].strips[0].channelbag(animation.action_slot)
+    return [] if bag is None else list(bag.fcurves)
+
+
 def _bone(name: str) -> str:
     return f'pose.bones["{bpy.utils.escape_identifier(name)}"]'
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ..retarget.rig import Bone, Constraint, Rig
+from ..retarget.rig import Bone, Constraint, Rig, Seat
 
 #: Constraints that are modelled. Scale changes nothing that is keyed here.
 _KNOWN = {"COPY_ROTATION", "COPY_TRANSFORMS", "COPY_LOCATION", "ARMATURE"}
@@ -49,7 +49,16 @@ def read_rig(armature: bpy.types.Object) -> Rig:
                 hidden=_hidden(bone),
             )
         )
-    return Rig(armature.name, tuple(bones), np.array(armature.matrix_world))
+    return Rig(armature.name, tuple(bones), np.array(armature.matrix_world), _seat(armature))
+
+
+def _seat(armature: bpy.types.Object) -> Seat:
+    basis = np.array(armature.matrix_basis)  # deltas included
+    start = np.array(armature.matrix_world) @ np.linalg.pinv(basis)
+    start[:3, 3] += start[:3, :3] @ np.array(armature.delta_location)
+    quaternion = armature.rotation_mode == "QUATERNION"
+    delta = armature.delta_rotation_quaternion.normalized() if quaternion else armature.delta_rotation_euler
+    return Seat(start, basis, np.array(delta.to_matrix()), armature.rotation_mode)
 
 
 def _hidden(bone: bpy.types.Bone) -> bool:

@@ -42,15 +42,17 @@ def curves_of(channels: Channels, rig: Rig) -> list[Curve]:
     for name, location in channels.locations.items():
         found.append(Curve(name, "location", np.asarray(location, np.float64)))
     for name, turned in channels.rotations.items():
-        mode = rig.bones[rig.rows[name]].rotation_mode
-        if mode == "QUATERNION":
-            found.append(Curve(name, "rotation_quaternion", quaternions.continuous(turned)))
-        elif mode == "AXIS_ANGLE":
-            found.append(Curve(name, "rotation_axis_angle", _axis_angle(quaternions.continuous(turned))))
-        else:
-            angles = euler_angles(quaternions.to_matrix(turned), mode)
-            found.append(Curve(name, "rotation_euler", angles, mode))
+        found.append(rotation_curve(name, turned, rig.bones[rig.rows[name]].rotation_mode))
     return found
+
+
+def rotation_curve(name: str, turned: np.ndarray, mode: str) -> Curve:
+    """The curve of quaternions (F, 4) in a rotation mode of Blender's."""
+    if mode == "QUATERNION":
+        return Curve(name, "rotation_quaternion", quaternions.continuous(turned))
+    if mode == "AXIS_ANGLE":
+        return Curve(name, "rotation_axis_angle", _axis_angle(quaternions.continuous(turned)))
+    return Curve(name, "rotation_euler", euler_angles(quaternions.to_matrix(turned), mode), mode)
 
 
 def euler_matrix(angles: np.ndarray, order: str) -> np.ndarray:

@@ -11,13 +11,17 @@ import numpy as np
 from .curves import Curve
 from .pose import Poser
 from .reduce import Keys, lever_arms, reduce_curves
+from .riding import OBJECT, object_pose, object_size
 from .rig import Rig
 
 Values = dict[tuple[str, str], np.ndarray]
 
 
 def reduced(curves: list[Curve], rig: Rig, slots: Mapping[str, str], frames: np.ndarray, bound: float) -> list[Keys]:
-    """Keys such that no mapped joint, nor the tip of a bone, is further than `bound` metres from where it was."""
+    """Keys such that no mapped joint, nor the tip of a bone, is further than `bound` metres from where it was.
+
+    rig: where the object itself has curves, `riding.ridden`.
+    """
     rows = [rig.rows[name] for name in slots.values()]
     bones = {curve.bone: rig.rows[curve.bone] for curve in curves}
     moves = {name: _moved_by(rig, row) for name, row in bones.items()}
@@ -28,10 +32,11 @@ def reduced(curves: list[Curve], rig: Rig, slots: Mapping[str, str], frames: np.
     ]
     tips = [{name for name, below in moves.items() if row in below} for row in rows]
     kept = [number for number, above in enumerate([*heads, *tips]) if above]
-    metres = [_in_metres(curve, rig.size) for curve in curves]
+    sizes = [object_size(rig) if curve.bone == OBJECT else rig.size for curve in curves]
+    metres = [_in_metres(curve, size) for curve, size in zip(curves, sizes, strict=True)]
 
     def joints(values: Values) -> np.ndarray:
-        poser = _with_values(rig, metres, values, rig.size)
+        poser = _with_values(rig, metres, values)
         found = []
         for row in rows:
             pose = np.broadcast_to(poser.pose(row), (len(frames), 4, 4))
@@ -42,7 +47,7 @@ def reduced(curves: list[Curve], rig: Rig, slots: Mapping[str, str], frames: np.
     above = [[*heads, *tips][number] for number in kept]
     levers = {name: lever_arms(rig, row) for name, row in bones.items()}
     keys = reduce_curves(metres, frames, levers, above, bound, joints)
-    return [_in_units(key, rig.size) for key in keys]
+    return [_in_units(key, size) for key, size in zip(keys, sizes, strict=True)]
 
 
 def _moved_by(rig: Rig, row: int) -> set[int]:
@@ -56,12 +61,16 @@ def _moved_by(rig: Rig, row: int) -> set[int]:
     return below
 
 
-def _with_values(rig: Rig, curves: list[Curve], values: Values, size: float) -> Poser:
+def _with_values(rig: Rig, curves: list[Curve], values: Values) -> Poser:
     poser = Poser(rig)
     for curve in curves:
         given = values[curve.bone, curve.path]
-        if curve.path == "location":
-            poser.put(rig.rows[curve.bone], None, given / size)
+        if curve.bone == OBJECT:
+            if curve.path != "location":
+                own = {"location": values[OBJECT, "location"] / object_size(rig), curve.path: given}
+                poser.put(rig.rows[OBJECT], *object_pose(own, curve, rig))
+        elif curve.path == "location":
+            poser.put(rig.rows[curve.bone], None, given / rig.size)
         else:
             poser.put(rig.rows[curve.bone], curve.rotations(given))
     return poser

@@ -70,7 +70,7 @@ class Options:
             raise ValueError("the strength of the smoothing must be from 0 to 1")
         if self.keys == "reduced" and not self.tolerance > 0:
             raise ValueError("the tolerance for fewer keys must be above 0 mm")
-        built = {"root": ("hips",), "limbs": ("fk",)}
+        built = {"limbs": ("fk",)}
         for name, known in built.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} {getattr(self, name)!r} is not built yet; choose {known[0]!r}")

@@ -18,7 +18,9 @@ from .options import Options
 from .pose import Poser
 from .reduce import Keys, every_key
 from .report import Report, below_floor, limb_errors, slide, source_slide, unobserved
+from .riding import OBJECT, object_curves, ridden, with_object, without_object
 from .rig import Rig
+from .roots import carry
 from .slots import SLOTS
 from .smoothing import smoothed_source
 from .source import observed, trimmed
@@ -64,20 +66,21 @@ def retarget(source: Source, rig: Rig, slots: Mapping[str, str], options: Option
         lock_feet(moved, source, slots)
     _shift(moved, slots, options)
     frames, times = _frames(source, options)
-    wanted = channels(moved, source, slots)
-    wanted = _edited(wanted, rig, slots, times, observed(source), options)
-    poser = moved.poser if _unchanged(wanted, source, options) else posed(rig, wanted)
-    curves = curves_of(wanted, rig)
-    keys = _keys(curves, rig, slots, frames, options)
+    after = slide(moved, slots, stands, source.times)
+    wanted = _carried(moved, source, slots, options)
+    shown = ridden(rig) if OBJECT in wanted.locations else rig
+    wanted = _edited(wanted, shown, slots, times, observed(source), options)
+    poser = posed(shown, wanted)
+    curves = curves_of(without_object(wanted), rig)
+    if OBJECT in wanted.locations:
+        curves += object_curves(wanted, rig)
+    keys = _keys(curves, shown, slots, frames, options)
     final = replace(moved, poser=poser)
-    nearest = _nearest(source.times, times)
+    if options.root != "in place" and len(times) > 1:  # in place the floor goes by under the feet
+        after = slide(final, slots, stands[_nearest(source.times, times)], times)
     report = Report(
         limbs=_judged(limb_errors(poser, slots, source, times), options),
-        slide=(
-            moved.scale * source_slide(raw, stands),
-            before,
-            slide(final, slots, stands[nearest], times) if len(times) > 1 else 0.0,
-        ),
+        slide=(moved.scale * source_slide(raw, stands), before, after if len(times) > 1 else 0.0),
         below_floor=below_floor(final, slots),
         unmapped=tuple(slot for slot in SLOTS if slot not in slots and slot not in _OPTIONAL),
         unobserved=unobserved(moved.solved),
@@ -104,6 +107,15 @@ def _shift(moved: Transfer, slots: Mapping[str, str], options: Options) -> None:
         rig, row = moved.poser.rig, moved.poser.rig.rows[slots["hips"]]
         place = rig.to_world(moved.poser.pose(row)[:, :3, 3]) + np.array(options.offset)
         moved.poser.move_to(row, rig.to_armature(place))
+
+
+def _carried(moved: Transfer, source: Source, slots: Mapping[str, str], options: Options) -> Channels:
+    """What to key, with what carries the figure; nothing carries it where its hips stay as they are."""
+    mode = options.root if options.part_influence_of("hips") > 0 else "hips"
+    done = carry(moved, slots, source.times, mode)
+    wanted = channels(done.moved, source, slots)
+    wanted = replace(wanted, locations={**wanted.locations, **done.locations})
+    return wanted if done.object is None else with_object(wanted, moved.poser.rig, done.object)
 
 
 def _nearest(times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -134,12 +146,13 @@ def _edited(
     if options.influence:
         wanted = influenced(wanted, rig, slots, options.part_influence)
     if options.loop:
-        wanted = looped(wanted, {})
+        closed = looped(wanted, {})
+        # What carries the figure goes on through the world.
+        going = {OBJECT, slots.get("root", OBJECT)}
+        for name in going & set(wanted.locations):
+            closed.rotations[name], closed.locations[name] = wanted.rotations[name], wanted.locations[name]
+        wanted = closed
     return wanted
-
-
-def _unchanged(wanted: Channels, source: Source, options: Options) -> bool:
-    return wanted.times is source.times and not options.influence and not options.loop
 
 
 def _keys(curves: list[Curve], rig: Rig, slots: Mapping[str, str], frames: np.ndarray, options: Options) -> list[Keys]:

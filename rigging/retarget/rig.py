@@ -54,15 +54,31 @@ class Bone:
 
 
 @dataclass(frozen=True)
+class Seat:
+    """How the armature object's own channels put it in the world: world = start @ (location, turn @ rotation, scale).
+
+    start: (4, 4) parents and whatever else comes before. basis: (4, 4) what the channels are now. turn: (3, 3) delta
+    rotation. rotation_mode: the object's.
+    """
+
+    start: np.ndarray
+    basis: np.ndarray
+    turn: np.ndarray
+    rotation_mode: str = "XYZ"
+
+
+@dataclass(frozen=True)
 class Rig:
     """An armature.
 
     name: the object's. bones: parents before children. world: (4, 4) the object's matrix; may scale, also mirror.
+    seat: how the object's channels make it, or None where nobody asked.
     """
 
     name: str
     bones: tuple[Bone, ...]
     world: np.ndarray
+    seat: Seat | None = None
 
     @cached_property
     def rows(self) -> dict[str, int]:

@@ -153,6 +153,41 @@ def test_keys_evaluate_to_what_was_worked_out() -> None:
     assert few.report.keys < 0.6 * every.report.keys
 
 
+def seen(armature: bpy.types.Object, bones: list[str], frames: range = range(1, 49)) -> np.ndarray:
+    """(F, B, 4, 4) world."""
+    with evaluated(armature) as shown:
+        return np.array([shown.poses(frame, bones) for frame in frames])
+
+
+@pytest.mark.parametrize(
+    ("name", "root"), [("mpfb_rigify", "root"), ("mpfb_rigify", "object"), ("plain_stick", "object")]
+)
+def test_the_same_figure_is_seen_whatever_carries_it(name: str, root: str) -> None:
+    armature = open_character(name)
+    parent = bpy.data.objects.new("holder", None)
+    bpy.context.scene.collection.objects.link(parent)
+    parent.location, parent.rotation_euler, parent.scale = (1, 2, 0), (0, 0, 0.7), (2, 2, 2)
+    armature.parent = parent
+    armature.location, armature.delta_location = (0.2, 0.1, 0), (0.3, 0, 0)
+    armature.rotation_euler, armature.delta_rotation_euler = (0, 0, 0.4), (0, 0, 0.3)
+    bpy.context.view_layer.update()
+    slots = slots_of(name) | {"root": facts(name).get("control_rig", {}).get("root", "")}
+    slots = {slot: bone for slot, bone in slots.items() if bone}
+    bones = list(facts(name).get("control_rig", {}).get("deform", facts(name)["map"]).values())
+    retarget_onto(armature, person(), Options(), slots, controls_of(name))
+    plain = seen(armature, bones)
+    armature.animation_data.action = None
+    done = retarget_onto(armature, person(), Options(root=root), slots, controls_of(name))
+    assert np.linalg.norm(seen(armature, bones)[..., :3, 3] - plain[..., :3, 3], axis=-1).max() < 0.001
+    path = 'pose.bones["root"].location' if root == "root" else "location"
+    way = next(one for one in curves(done.action) if one.data_path == path and one.array_index == 1)
+    assert len(way.keyframe_points) == 48
+    if hasattr(done.action, "slots"):
+        assert len(done.action.slots) == 1
+    again = retarget_onto(armature, person(), Options(action="replace"), slots, controls_of(name))
+    assert any("still moves" in one for one in again.warnings)
+
+
 def test_a_new_action_leaves_the_old_one_in_the_file() -> None:
     armature = open_character("plain_stick")
     first = put_on(armature, "plain_stick", name="first").action
