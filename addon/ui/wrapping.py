@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 
 import blf
 
@@ -15,7 +16,7 @@ _SIZE = 11.0
 _CUT = "..."
 
 
-@cache
+@lru_cache(4096)
 def _wide(text: str) -> float:
     """Pixels of a text at interface scale 1."""
     blf.size(0, _SIZE)
@@ -26,11 +27,13 @@ def wrapped(text: str, width: float, whole: bool = False) -> list[str]:
     """A text as lines of at most `width` pixels at interface scale 1; at least one.
 
     A word that is longer than a line, such as a path, loses its middle: its beginning and its end say most. whole: it
-    is broken instead, and nothing is lost.
+    is broken instead, and nothing is lost. Several spaces between two words, as paths may have, stay where the line
+    goes on.
     """
     lines, line = [], ""
-    for word in text.split():
-        joined = f"{line} {word}" if line else word
+    for gap, word in re.findall(r"(\s*)(\S+)", text):
+        # Other white space, such as a new line, is one space.
+        joined = (line + (gap if gap.strip(" ") == "" else " ") if line else "") + word
         if line and _wide(joined) > width:
             lines.append(line)
             joined = word

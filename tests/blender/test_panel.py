@@ -165,6 +165,7 @@ def test_text_is_wrapped_by_its_width_and_paths_lose_their_middle() -> None:
     assert line.endswith("/video_mocap/environment")
     assert "..." in line
     assert wrapped(f"Python ({path})", 2000) == [f"Python ({path})"]
+    assert wrapped("Open  /takes/a  walk.npz\nagain ", 2000) == ["Open  /takes/a  walk.npz again"]
 
 
 def test_warnings_of_a_take_are_sentences(tmp_path: Path) -> None:
