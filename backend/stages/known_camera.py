@@ -15,10 +15,10 @@ from ...rigging.camera_path import CameraPath, camera_centres
 from ..errors import UserError
 from ..keypoints import Keypoints
 from ..progress import Progress
-from ..refinement.refine import Evidence, Options, refine
+from ..refinement.refine import Options
 from ..world.contacts import contact_probability, middle_of_feet, resting_weight
 from .lifting import KNOWN_CAMERA, Lens
-from .people import Person, trust_in
+from .people import Person, refine_person
 from .refinement import STAGE, World, stature
 
 _UP = np.array([0.0, 0.0, 1.0])
@@ -75,7 +75,7 @@ def refine_with_camera(
             _enlarge(person, matrices, sizes.factors[number])
             if turn:
                 _find_contacts(person, times, sizes.measured[number])
-            _refine(person, keypoints, lens.intrinsics, matrices, options, sizes.measured[number])
+            refine_person(person, keypoints, lens.intrinsics, options, matrices, sizes.measured[number])
     progress.step(STAGE, 2 * len(people), 2 * len(people))
     for person, on_floor in zip(people, sizes.measured, strict=True):
         _find_contacts(person, times, on_floor)
@@ -188,26 +188,6 @@ def _enlarge(person: Person, camera: np.ndarray, size: float) -> None:
     centre = camera_centres(camera)[:, None]
     person.positions = centre + size * (person.positions - centre)
     person.lifted = replace(person.lifted, joints=size * person.lifted.joints)
-
-
-def _refine(
-    person: Person, keypoints: Keypoints, intrinsics: np.ndarray, camera: np.ndarray, options: Options, has_floor: bool
-) -> None:
-    links = person.links()
-    for part in person.parts:
-        evidence = Evidence(
-            keypoints.times[part],
-            person.keypoints[part],
-            keypoints.keypoint_names,
-            intrinsics,
-            person.lifted.joints[part],
-            trust_in(person.lifted.confidence[part]),
-            links,
-            person.contacts[part],
-            camera[part],
-            has_floor,
-        )
-        person.positions[part] = refine(evidence, person.positions[part], options)
 
 
 def _find_contacts(person: Person, times: np.ndarray, on_floor: bool) -> None:

@@ -62,8 +62,19 @@ def place_people(keypoints: Keypoints, lifted: LiftedPeople) -> list[Person]:
     return people
 
 
-def refine_person(person: Person, keypoints: Keypoints, intrinsics: np.ndarray, options: Options) -> None:
-    """Put the person's positions on the picture, in camera axes."""
+def refine_person(
+    person: Person,
+    keypoints: Keypoints,
+    intrinsics: np.ndarray,
+    options: Options,
+    camera: np.ndarray | None = None,
+    has_floor: bool = False,
+) -> None:
+    """Put the person's positions on the picture, in camera axes.
+
+    camera: (F, 4, 4) world to camera, where it is known: positions are in its world then. has_floor: that world's
+    floor is at 0 for this person.
+    """
     links = person.links()
     for part in person.parts:
         evidence = Evidence(
@@ -75,6 +86,8 @@ def refine_person(person: Person, keypoints: Keypoints, intrinsics: np.ndarray, 
             trust_in(person.lifted.confidence[part]),
             links,
             person.contacts[part],
+            None if camera is None else camera[part],
+            has_floor,
         )
         person.positions[part] = refine(evidence, person.positions[part], options)
 
