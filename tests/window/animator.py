@@ -90,10 +90,10 @@ class Animator:
         """Choose the existing environment: the middle of the engine's three buttons, then its path."""
         x, y = self.window.find(region, "?", across=(0.5,))
         self.display.click(x, y)
-        wait_for("the engine is chosen", lambda: self.preference("engine") == "EXISTING", 5)
+        wait_for("the engine is chosen", lambda: self.preference("engine") == "EXISTING", 20)
+        # Until its fields are drawn, which Blender tells nobody.
         time.sleep(0.5)
-        below = Region(**{**region.__dict__, "y": int(y) + 16, "height": region.height - (int(y) + 16 - region.y)})
-        x, y = self.window.find(below, "?", across=(0.6,))
+        x, y = self.window.find(region.below(y + 16), "?", across=(0.6,))
         self.display.click(x, y, times=2)
         time.sleep(0.4)
         self.display.press("ctrl+a")
@@ -115,6 +115,15 @@ class Animator:
         found = self.window.value("bpy.context.scene.video_mocap.footage_path")
         if found != str(self.arguments.footage):
             raise RuntimeError(f"the footage's field holds {found!r}")
+
+    def press_cancel(self, panel: Region, capture: float) -> None:
+        """Press a capture's Cancel; capture: y of the Capture button.
+
+        It stands at the right of the first row below that button. To look for it in the whole sidebar takes longer
+        than a short capture.
+        """
+        near = panel.below(capture, 100)
+        self.window.press(near, "video_mocap.cancel", across=(0.85, 0.9, 0.8, 0.95))
 
     def jobs(self) -> list[dict[str, Any]]:
         """The jobs that the panel shows."""

@@ -55,11 +55,12 @@ def run(animator: Animator, step: Steps, frame: int) -> None:
     step("footage", lambda: animator.choose_footage(panel))
     press = animator.window.press
 
-    step("pressed_capture", lambda: press(panel, "video_mocap.capture"))
+    x, y = animator.window.find(panel, "video_mocap.capture")
+    step("pressed_capture", lambda: animator.display.click(x, y))
     wait_for("the capture runs", lambda: animator.job("running"), 60)
     wait_for("people are looked for", lambda: in_detection(animator, 4), 90)
     step("capturing")
-    step("pressed_cancel", lambda: press(panel, "video_mocap.cancel"))
+    step("pressed_cancel", lambda: animator.press_cancel(panel, y))
     wait_for("it was cancelled", lambda: animator.job("cancelled"), 30)
     step("cancelled")
 

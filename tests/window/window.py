@@ -14,7 +14,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +36,11 @@ class Region:
     y: int
     width: int
     height: int
+
+    def below(self, y: float, height: int | None = None) -> Region:
+        """Its part from y on, down to its end or `height` pixels of it."""
+        left = self.y + self.height - int(y)
+        return replace(self, y=int(y), height=left if height is None else min(height, left))
 
 
 def wait_for(what: str, condition: Callable[[], T | None], seconds: float = 30.0, every: float = 0.1) -> T:
