@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import bpy
@@ -20,11 +18,9 @@ from bpy.props import (
     StringProperty,
 )
 
+from .property_tools import RELATIVE, Quiet
 from .retarget.settings import CLASSES as RETARGET_CLASSES
 from .retarget.settings import RetargetSettings
-
-#: Paths may be relative to the .blend; Blender wants to be told since 4.5.
-_RELATIVE = {"ANIMATABLE"} | ({"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set())
 
 SOURCES = (
     ("FILE", "File", "A video, or an image sequence on disk"),
@@ -62,26 +58,17 @@ def _strip_names(settings: SceneSettings, _context: bpy.types.Context, text: str
     return [name for name in names if text.lower() in name.lower()]
 
 
-_quiet = [0]
-
-
-@contextlib.contextmanager
-def untouched() -> Iterator[None]:
-    """Names set in here were not typed by the user: nothing is renamed because of them."""
-    _quiet[0] += 1
-    try:
-        yield
-    finally:
-        _quiet[0] -= 1
+#: Names set in here were not typed by the user: nothing is renamed because of them.
+untouched = Quiet()
 
 
 def _take_renamed(item: TakeItem, _context: bpy.types.Context) -> None:
-    if not _quiet[0] and item.collection is not None and item.collection.library is None:
+    if not untouched and item.collection is not None and item.collection.library is None:
         item.collection.name = f"Take {item.name}"
 
 
 def _person_renamed(person: PersonItem, _context: bpy.types.Context) -> None:
-    if not _quiet[0] and person.rig is not None and person.rig.library is None:
+    if not untouched and person.rig is not None and person.rig.library is None:
         person.rig.name = person.name
 
 
@@ -99,11 +86,11 @@ class TakeItem(bpy.types.PropertyGroup):
     """One take of a scene and what shows it there."""
 
     name: StringProperty(name="Name", description="The take's name", maxlen=50, update=_take_renamed)
-    filepath: StringProperty(name="File", description="The take's file", subtype="FILE_PATH", options=_RELATIVE)
+    filepath: StringProperty(name="File", description="The take's file", subtype="FILE_PATH", options=RELATIVE)
     collection: PointerProperty(name="Collection", type=bpy.types.Collection)
     fps: FloatProperty(name="Frame Rate", description="Frames per second of the footage")
     frames: IntProperty(name="Frames", description="Number of captured frames")
-    footage: StringProperty(name="Footage", description="What was captured", subtype="FILE_PATH", options=_RELATIVE)
+    footage: StringProperty(name="Footage", description="What was captured", subtype="FILE_PATH", options=RELATIVE)
     clip: StringProperty(name="Clip", description="The movie clip that was captured, if it was one")
     lifter: StringProperty(name="Lifter", description="What turned the picture's points into 3D")
     people: CollectionProperty(type=PersonItem)
@@ -116,7 +103,7 @@ class SceneSettings(bpy.types.PropertyGroup):
 
     footage_source: EnumProperty(name="Source", description="Where the footage comes from", items=SOURCES)
     footage_path: StringProperty(
-        name="Footage", description="A video, or one image of a sequence", subtype="FILE_PATH", options=_RELATIVE
+        name="Footage", description="A video, or one image of a sequence", subtype="FILE_PATH", options=RELATIVE
     )
     clip: PointerProperty(name="Clip", description="The movie clip to capture", type=bpy.types.MovieClip)
     strip: StringProperty(
@@ -158,7 +145,7 @@ class SceneSettings(bpy.types.PropertyGroup):
         poll=_is_camera,
     )
     camera_path: StringProperty(
-        name="Camera File", description="A known camera from a .camera.npz file", subtype="FILE_PATH", options=_RELATIVE
+        name="Camera File", description="A known camera from a .camera.npz file", subtype="FILE_PATH", options=RELATIVE
     )
     height: FloatProperty(
         name="Height",

@@ -146,7 +146,7 @@ def fill_item(item: TakeItem, origin: Origin, take: Take, objects: TakeObjects, 
     """Make an entry of a scene's list say what is in the take and what shows it."""
     options = take.metadata.get("options")
     warnings = take.metadata.get("warnings")
-    with properties.untouched():
+    with properties.untouched:
         item.name = origin.name
         item.filepath = stored_path(origin.take_path)
         item.collection = objects.collection

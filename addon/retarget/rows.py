@@ -32,7 +32,7 @@ def fill(settings: RetargetSettings, slots: Mapping[str, str]) -> None:
         if slot in CHAINS:
             links = chain(slots, slot)
             names += [*links[1:], f"{slot}.{len(links)}"] if links else []
-    with filling():
+    with filling:
         settings.slots.clear()
         for name in names:
             item = settings.slots.add()

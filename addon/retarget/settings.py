@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import bpy
@@ -21,9 +19,7 @@ from bpy.props import (
 )
 
 from ...rigging.retarget.options import Options
-
-#: Paths may be relative to the .blend; Blender wants to be told since 4.5.
-_RELATIVE = {"ANIMATABLE"} | ({"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set())
+from ..property_tools import RELATIVE, Quiet
 
 
 def _built(option: str, items: tuple[tuple[str, str, str], ...]) -> list[tuple[str, str, str, int]]:
@@ -92,17 +88,8 @@ INFLUENCES = {
     "arm_left": "arm.L", "arm_right": "arm.R", "leg_left": "leg.L", "leg_right": "leg.R",
 }  # fmt: skip
 
-_quiet = [0]
-
-
-@contextlib.contextmanager
-def filling() -> Iterator[None]:
-    """What is set in here was not chosen by the user: nothing follows from it."""
-    _quiet[0] += 1
-    try:
-        yield
-    finally:
-        _quiet[0] -= 1
+#: What is set in here was not chosen by the user: nothing follows from it.
+filling = Quiet()
 
 
 def _is_character(settings: RetargetSettings, thing: bpy.types.Object) -> bool:
@@ -117,7 +104,7 @@ def _is_armature(_settings: RetargetSettings, thing: bpy.types.Object) -> bool:
 
 
 def _target_chosen(settings: RetargetSettings, _context: bpy.types.Context) -> None:
-    if not _quiet[0]:
+    if not filling:
         from . import mapping
 
         mapping.target_chosen(settings.id_data)
@@ -125,9 +112,9 @@ def _target_chosen(settings: RetargetSettings, _context: bpy.types.Context) -> N
 
 def _bone_chosen(item: SlotItem, _context: bpy.types.Context) -> None:
     """A bone that is given to a slot is taken from the slot that had it."""
-    if _quiet[0] or not item.bone:
+    if filling or not item.bone:
         return
-    with filling():
+    with filling:
         for other in item.id_data.video_mocap.retarget.slots:
             if other.bone == item.bone and other.name != item.name:
                 other.bone = ""
@@ -159,7 +146,7 @@ class RetargetSettings(bpy.types.PropertyGroup):
         name="Armature", description="The armature whose motion is taken", type=bpy.types.Object, poll=_is_armature
     )
     bvh_path: StringProperty(
-        name="BVH File", description="The motion capture file", subtype="FILE_PATH", options=_RELATIVE
+        name="BVH File", description="The motion capture file", subtype="FILE_PATH", options=RELATIVE
     )
     target: PointerProperty(
         name="Character",
