@@ -12,6 +12,7 @@ def _classes() -> tuple[type, ...]:
         capture_panels,
         clean_operators,
         footage_panels,
+        job_operators,
         people_operators,
         retarget_operators,
         retarget_panels,
@@ -22,6 +23,7 @@ def _classes() -> tuple[type, ...]:
 
     operators = (
         capture_operators,
+        job_operators,
         take_operators,
         people_operators,
         clean_operators,

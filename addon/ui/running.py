@@ -12,8 +12,8 @@ import bpy
 from .. import pump, session
 from ..chores import Chore, sentence
 
-#: Seconds that an operator in background mode waits for a change to the file.
-_LONG = 3600.0
+#: Seconds that operators in background mode wait: for the engine's answer, a change to the file, a whole capture.
+SHORT, _CHANGE, LONG = 60.0, 3600.0, 24 * 3600.0
 
 
 def finish(
@@ -32,9 +32,15 @@ def finish(
     return {"FINISHED"}
 
 
+def finish_capture(operator: bpy.types.Operator, tag: str) -> set[str]:
+    """The same for a capture: it is over when its take is in its scene."""
+    state = session.get()
+    return finish(operator, lambda: state.is_over(tag), LONG, lambda: tag not in state.origins)
+
+
 def follow(operator: bpy.types.Operator, chore: Chore) -> set[str]:
     """The same for a change to the file."""
-    return finish(operator, lambda: chore.ended, _LONG, lambda: chore.problem is None)
+    return finish(operator, lambda: chore.ended, _CHANGE, lambda: chore.problem is None)
 
 
 def report(operator: bpy.types.Operator, error: Exception) -> set[str]:

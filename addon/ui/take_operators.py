@@ -19,12 +19,10 @@ from ..capture import request
 from ..chores import sentence
 from ..properties import active_take
 from ..rights import is_in_scene, take_refusal
-from .running import finish, follow, report
+from .running import finish_capture, follow, report
 
 if TYPE_CHECKING:
     from ..capture.origin import Origin
-
-_LONG = 24 * 3600.0
 
 
 def origin_of_item(item, path: Path) -> Origin:
@@ -107,8 +105,7 @@ class _Again:
             tag = start.again(context.scene, active_take(context.scene), keep_lifter)
         except (session.NotReadyError, ValueError, OSError) as error:
             return report(self, error)
-        state = session.get()
-        return finish(self, lambda: state.is_over(tag), _LONG, lambda: tag not in state.origins)
+        return finish_capture(self, tag)
 
 
 class VIDEO_MOCAP_OT_lift_again(_Again, bpy.types.Operator):  # noqa: N801
@@ -159,11 +156,8 @@ class VIDEO_MOCAP_OT_add_take(bpy.types.Operator):  # noqa: N801
         return follow(self, arrival.bring_back(origin, Entry.of(item)))
 
 
-class VIDEO_MOCAP_OT_match_scene(bpy.types.Operator):  # noqa: N801
-    """Give the scene the footage's frame rate, size, range and camera; the views stay as they are"""
-
-    bl_idname = "video_mocap.match_scene"
-    bl_label = "Match Scene"
+class _OnShownTake:
+    """An operator that needs a take that is in the scene."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -172,6 +166,13 @@ class VIDEO_MOCAP_OT_match_scene(bpy.types.Operator):  # noqa: N801
         if problem:
             cls.poll_message_set(problem)
         return not problem
+
+
+class VIDEO_MOCAP_OT_match_scene(_OnShownTake, bpy.types.Operator):  # noqa: N801
+    """Give the scene the footage's frame rate, size, range and camera; the views stay as they are"""
+
+    bl_idname = "video_mocap.match_scene"
+    bl_label = "Match Scene"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Do it; keys of all takes move to stay in step."""
@@ -184,19 +185,11 @@ class VIDEO_MOCAP_OT_match_scene(bpy.types.Operator):  # noqa: N801
             return {"CANCELLED"}
 
 
-class VIDEO_MOCAP_OT_follow_rate(bpy.types.Operator):  # noqa: N801
+class VIDEO_MOCAP_OT_follow_rate(_OnShownTake, bpy.types.Operator):  # noqa: N801
     """Move the keys of all takes to their true times at the scene's frame rate"""
 
     bl_idname = "video_mocap.follow_rate"
     bl_label = "Follow Frame Rate"
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """There is a take with objects."""
-        problem = take_refusal(context.scene)
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Do it."""
