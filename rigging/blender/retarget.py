@@ -17,7 +17,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..retarget.controls import Controls, Switch
+from ..retarget.controls import Controls, Switch, ik_limbs
 from ..retarget.options import Options
 from ..retarget.report import Report, limb_directions
 from ..retarget.retarget import Retargeted, retarget
@@ -82,14 +82,16 @@ def retarget_in_pieces(
     home, name = Block("objects", armature), armature.name
     rig = metric_rig(armature)
     warnings = _warnings(armature, slots, options)
-    done: Retargeted = yield from _aside(lambda: retarget(source, rig, slots, options))
+    stiff = _stiff(armature, rig, slots, controls, options)
+    done: Retargeted = yield from _aside(lambda: retarget(source, rig, slots, options, controls))
     try:
         check_armature(home.get(), options)
         build = ActionBuild(home.get(), options.action, options.name)
     except GoneError:
         raise ValueError(f"the armature {name} was removed under way") from None
     try:
-        for progress in build.pieces(done.keys, done.reduced, _switches(rig, controls, options), float(done.frames[0])):
+        switches = _switches(rig, slots, controls, options)
+        for progress in build.pieces(done.keys, done.reduced, switches, float(done.frames[0]), stiff):
             yield 0.3 + 0.65 * progress
         build.give()
     except (GoneError, ReferenceError):
@@ -135,12 +137,33 @@ def check_armature(armature: bpy.types.Object, options: Options) -> None:
         raise ValueError(f"the action {animation.action.name} is linked from another file; choose a new action")
 
 
-def _switches(rig: Rig, controls: Controls, options: Options) -> list[tuple[Switch, float]]:
-    """Which switches get a key, and its value."""
-    keyed = [
-        switch for switch in controls.switches if switch.bone in rig.rows and options.part_influence_of(switch.limb)
-    ]
-    return [(switch, switch.ik if options.limbs == "ik" else switch.fk) for switch in keyed]
+def _switches(rig: Rig, slots: Mapping[str, str], controls: Controls, options: Options) -> list[tuple[Switch, float]]:
+    """Which switches get a key, and its value. A limb's first one turns it to FK; the others say how its IK works."""
+    steered = ik_limbs(controls, rig, slots) if options.limbs != "fk" else {}
+    found, first = [], set()
+    for switch in controls.switches:
+        if switch.bone not in rig.rows or not options.part_influence_of(switch.limb):
+            continue
+        by_ik = switch.limb in steered and (options.limbs == "ik" or switch.limb in first)
+        first.add(switch.limb)
+        found.append((switch, switch.ik if by_ik else switch.fk))
+    return found
+
+
+def _stiff(
+    armature: bpy.types.Object, rig: Rig, slots: Mapping[str, str], controls: Controls, options: Options
+) -> list[tuple[str, str, float]]:
+    """(bone, data path, value) that keep IK limbs at their length: a solver that may stretch shortens bent ones."""
+    if options.limbs == "fk":
+        return []
+    limbs = [limb for limb in ik_limbs(controls, rig, slots) if options.part_influence_of(limb)]
+    poles = {bone for limb in limbs for bone in controls.of(limb).values()} & set(rig.poles)
+    found = []
+    for name in sorted({rig.poles[pole].second for pole in poles}):
+        for one in armature.pose.bones[name].constraints:
+            if one.type == "IK" and one.use_stretch:
+                found.append((name, f"{one.path_from_id()}.use_stretch", 0.0))
+    return found
 
 
 def _aside(work: Callable[[], Any]) -> Generator[float, None, Any]:

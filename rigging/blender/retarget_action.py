@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import bpy
@@ -40,9 +40,17 @@ class ActionBuild:
         self._slot = _slot_of(made, animation, armature)
 
     def pieces(
-        self, keys: tuple[Keys, ...], reduced: bool, switches: list[tuple[Switch, float]], first: float
+        self,
+        keys: tuple[Keys, ...],
+        reduced: bool,
+        switches: list[tuple[Switch, float]],
+        first: float,
+        held: Sequence[tuple[str, str, float]] = (),
     ) -> Iterator[float]:
-        """Write the curves; yields the progress after each piece. first: the frame on which switches get their key."""
+        """Write the curves; yields the progress after each piece.
+
+        first: the frame on which switches get their key. held: (bone, data path, value) of what else is keyed there.
+        """
         holder = self._holder()
         if self._old is not None:
             _clear(holder, {_path(key) for key in keys} | {_rotation_paths(key.curve.bone) for key in keys})
@@ -51,6 +59,9 @@ class ActionBuild:
             path = f'{_bone(switch.bone)}["{bpy.utils.escape_identifier(switch.property)}"]'
             _replace(holder, path, 0)
             write_curve(holder, path, 0, np.array([first]), np.array([value]), switch.bone, "CONSTANT")
+        for bone, path, value in held:
+            _replace(holder, path, 0)
+            write_curve(holder, path, 0, np.array([first]), np.array([value]), bone, "CONSTANT")
         total, written = sum(key.values.shape[1] for key in keys), 0
         ends = time.perf_counter() + _PIECE
         for key in keys:

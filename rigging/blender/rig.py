@@ -8,7 +8,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ..retarget.rig import Bone, Constraint, Rig, Seat
+from ..retarget.rig import Bone, Constraint, PoleIk, Rig, Seat
 
 #: Constraints that are modelled. Scale changes nothing that is keyed here.
 _KNOWN = {"COPY_ROTATION", "COPY_TRANSFORMS", "COPY_LOCATION", "ARMATURE"}
@@ -49,7 +49,19 @@ def read_rig(armature: bpy.types.Object) -> Rig:
                 hidden=_hidden(bone),
             )
         )
-    return Rig(armature.name, tuple(bones), np.array(armature.matrix_world), _seat(armature))
+    return Rig(armature.name, tuple(bones), np.array(armature.matrix_world), _seat(armature), _poles(armature))
+
+
+def _poles(armature: bpy.types.Object) -> dict[str, PoleIk]:
+    found = {}
+    for bone in armature.pose.bones:
+        for constraint in bone.constraints:
+            pair = constraint.type == "IK" and constraint.chain_count == 2 and constraint.use_tail and bone.parent
+            if pair and constraint.pole_target == armature and constraint.pole_subtarget:
+                hinge = bone.lock_ik_y and bone.lock_ik_z
+                angle = float(constraint.pole_angle)
+                found[constraint.pole_subtarget] = PoleIk(bone.parent.name, bone.name, angle, hinge)
+    return found
 
 
 def _seat(armature: bpy.types.Object) -> Seat:

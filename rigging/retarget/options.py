@@ -70,10 +70,6 @@ class Options:
             raise ValueError("the strength of the smoothing must be from 0 to 1")
         if self.keys == "reduced" and not self.tolerance > 0:
             raise ValueError("the tolerance for fewer keys must be above 0 mm")
-        built = {"limbs": ("fk",)}
-        for name, known in built.items():
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} {getattr(self, name)!r} is not built yet; choose {known[0]!r}")
         start, end = self.trim
         if start is not None and end is not None and not end > start:
             raise ValueError(f"the motion is trimmed from {start:g} s to {end:g} s; the end must come after the start")

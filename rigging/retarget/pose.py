@@ -154,6 +154,8 @@ class Poser:
             for target, weight in constraint.targets
             if weight > 0
         ]
+        if not self.rig.bones[0].name:  # the object as a bone (`riding`), in whose space Blender does this
+            own = np.linalg.inv(self.pose(0)) @ own
         matrix = sum(np.broadcast_to(m, (max(map(len, moved)), 4, 4)) for m in moved) @ own
         u, _, vt = np.linalg.svd(matrix[:, :3, :3])
         matrix[:, :3, :3] = u @ vt

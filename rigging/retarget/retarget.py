@@ -10,10 +10,12 @@ import numpy as np
 
 from ..timing import scene_frames
 from .contacts import find_contacts, standing
+from .controls import Controls, ik_limbs
 from .curves import Curve, curves_of
 from .editing import influenced, looped, posed, resampled
 from .feet import lock_feet
 from .fewer import reduced
+from .ik import ik_channels
 from .options import Options
 from .pose import Poser
 from .reduce import Keys, every_key
@@ -47,14 +49,21 @@ class Retargeted:
     reduced: bool
 
 
-def retarget(source: Source, rig: Rig, slots: Mapping[str, str], options: Options | None = None) -> Retargeted:
+def retarget(
+    source: Source,
+    rig: Rig,
+    slots: Mapping[str, str],
+    options: Options | None = None,
+    controls: Controls | None = None,
+) -> Retargeted:
     """Put a person's motion on a rig.
 
-    slots: slot -> bone name. Raises ValueError, in one sentence, for options that cannot be, a mapping that is no body,
-    or a person who was never seen.
+    slots: slot -> bone name. controls: what a control rig has besides, for IK. Raises ValueError, in one sentence, for
+    options that cannot be, a mapping that is no body, a rig without what is asked for, or a person who was never seen.
     """
     options = options or Options()
     options.check()
+    steered = _steered(rig, slots, options, controls or Controls())
     raw = trimmed(source, *options.trim)
     raw = replace(raw, contacts=_contacts(raw))
     # Before the feet are locked, so that they stand still all the same.
@@ -71,10 +80,11 @@ def retarget(source: Source, rig: Rig, slots: Mapping[str, str], options: Option
     shown = ridden(rig) if OBJECT in wanted.locations else rig
     wanted = _edited(wanted, shown, slots, times, observed(source), options)
     poser = posed(shown, wanted)
+    wanted = _with_ik(wanted, replace(moved, poser=poser), slots, options, steered)
     curves = curves_of(without_object(wanted), rig)
     if OBJECT in wanted.locations:
         curves += object_curves(wanted, rig)
-    keys = _keys(curves, shown, slots, frames, options)
+    keys = _keys(curves, shown, {**slots, **{f"ik {name}": name for name in steered.ik.values()}}, frames, options)
     final = replace(moved, poser=poser)
     if options.root != "in place" and len(times) > 1:  # in place the floor goes by under the feet
         after = slide(final, slots, stands[_nearest(source.times, times)], times)
@@ -116,6 +126,27 @@ def _carried(moved: Transfer, source: Source, slots: Mapping[str, str], options:
     wanted = channels(done.moved, source, slots)
     wanted = replace(wanted, locations={**wanted.locations, **done.locations})
     return wanted if done.object is None else with_object(wanted, moved.poser.rig, done.object)
+
+
+def _steered(rig: Rig, slots: Mapping[str, str], options: Options, controls: Controls) -> Controls:
+    """The IK controls that get keys; none in FK."""
+    if options.limbs == "fk":
+        return Controls()
+    limbs = [limb for limb in ik_limbs(controls, rig, slots) if options.part_influence_of(limb) > 0]
+    return Controls(ik={name: bone for limb in limbs for name, bone in controls.of(limb).items()})
+
+
+def _with_ik(
+    wanted: Channels, moved: Transfer, slots: Mapping[str, str], options: Options, steered: Controls
+) -> Channels:
+    """The channels with those of IK controls that give the pose of `moved`; in IK alone without the limbs' FK."""
+    if not steered.ik:
+        return wanted
+    found = ik_channels(moved, slots, steered.ik, len(wanted.times))
+    limbs = ik_limbs(steered, moved.poser.rig, slots) if options.limbs == "ik" else {}
+    gone = {slots[slot] for chain in limbs.values() for slot in chain}
+    rotations = {name: turned for name, turned in wanted.rotations.items() if name not in gone}
+    return Channels(wanted.times, rotations | found.rotations, wanted.locations | found.locations)
 
 
 def _nearest(times: np.ndarray, wanted: np.ndarray) -> np.ndarray:

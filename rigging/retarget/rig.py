@@ -7,7 +7,8 @@ the armature object; `Rig.world` takes it to the world. Lengths in armature spac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -54,6 +55,19 @@ class Bone:
 
 
 @dataclass(frozen=True)
+class PoleIk:
+    """How a pole turns a chain of two bones: the first bone's x, by `angle` radians towards its z, looks at the pole.
+
+    first, second: bone names. hinge: the second bends about its x only.
+    """
+
+    first: str
+    second: str
+    angle: float
+    hinge: bool
+
+
+@dataclass(frozen=True)
 class Seat:
     """How the armature object's own channels put it in the world: world = start @ (location, turn @ rotation, scale).
 
@@ -72,13 +86,14 @@ class Rig:
     """An armature.
 
     name: the object's. bones: parents before children. world: (4, 4) the object's matrix; may scale, also mirror.
-    seat: how the object's channels make it, or None where nobody asked.
+    seat: how the object's channels make it, or None where nobody asked. poles: what bones that are poles turn.
     """
 
     name: str
     bones: tuple[Bone, ...]
     world: np.ndarray
     seat: Seat | None = None
+    poles: Mapping[str, PoleIk] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> dict[str, int]:

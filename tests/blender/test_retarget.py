@@ -12,12 +12,15 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
-from video_mocap.rigging.blender.retarget import Result, retarget_in_pieces, retarget_onto
+from video_mocap.rigging.blender.retarget import Result, metric_rig, retarget_in_pieces, retarget_onto
 from video_mocap.rigging.blender.retarget_check import evaluated
 from video_mocap.rigging.blender.retarget_source import armature_source
 from video_mocap.rigging.joints import TAKE
 from video_mocap.rigging.retarget.controls import Controls, Switch
+from video_mocap.rigging.retarget.controls import controls_of as controls_of_preset
+from video_mocap.rigging.retarget.mapping import map_rig
 from video_mocap.rigging.retarget.options import Options
+from video_mocap.rigging.retarget.presets import shipped_presets
 from video_mocap.rigging.retarget.source import take_source
 from video_mocap.rigging.retarget.transfer import Source
 
@@ -186,6 +189,46 @@ def test_the_same_figure_is_seen_whatever_carries_it(name: str, root: str) -> No
         assert len(done.action.slots) == 1
     again = retarget_onto(armature, person(), Options(action="replace"), slots, controls_of(name))
     assert any("still moves" in one for one in again.warnings)
+
+
+def turned_by(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Degrees between the directions of bones (..., 4, 4)."""
+    one, other = (m[..., :3, 1] / np.linalg.norm(m[..., :3, 1], axis=-1, keepdims=True) for m in (first, second))
+    return np.degrees(np.arccos(np.clip((one * other).sum(-1), -1, 1)))
+
+
+@pytest.mark.parametrize("root", ["hips", "root", "object"])
+def test_ik_puts_the_deform_bones_where_fk_does(root: str) -> None:
+    armature = open_character("mpfb_rigify")
+    mapping = map_rig(metric_rig(armature))
+    controls = controls_of_preset(mapping.preset, shipped_presets())
+    bones = list(facts("mpfb_rigify")["control_rig"]["deform"].values())
+    poses, keyed = {}, {}
+    for limbs in ("fk", "ik", "both"):
+        options = Options(limbs=limbs, root=root, name=limbs)
+        done = retarget_onto(armature, person(), options, mapping.slots, controls)
+        poses[limbs] = seen(armature, bones)
+        keyed[limbs] = {one.data_path for one in curves(done.action)}
+        if root == "object":
+            armature.animation_data.action = None
+            armature.matrix_basis.identity()
+            armature.location, armature.rotation_euler = (0, 0, 0), (0, 0, 0)
+            bpy.context.view_layer.update()
+    for limbs in ("ik", "both"):
+        away = np.linalg.norm(poses[limbs][..., :3, 3] - poses["fk"][..., :3, 3], axis=-1)
+        angle = turned_by(poses[limbs], poses["fk"])
+        assert away.max() < 0.005
+        assert angle.max() < 1.0
+    target, fk = 'pose.bones["foot_ik.L"].location', 'pose.bones["thigh_fk.L"].rotation_quaternion'
+    assert [target in keyed[limbs] for limbs in ("fk", "ik", "both")] == [False, True, True]
+    assert [fk in keyed[limbs] for limbs in ("fk", "ik", "both")] == [True, False, True]
+
+
+def test_a_rig_without_ik_controls_is_told_so_and_nothing_is_left() -> None:
+    armature = open_character("plain_stick")
+    with pytest.raises(ValueError, match="plain_stick has no IK controls that its preset names; choose FK"):
+        put_on(armature, "plain_stick", limbs="ik")
+    assert not len(bpy.data.actions)
 
 
 def test_a_new_action_leaves_the_old_one_in_the_file() -> None:

@@ -253,7 +253,7 @@ def test_options_reach_the_keys(take: Path) -> None:
     assert "ends before it starts" in refused(ops.retarget)
 
 
-@pytest.mark.parametrize("name", ["keys", "limbs", "smoothing", "action"])
+@pytest.mark.parametrize("name", ["keys", "smoothing", "action"])
 def test_what_the_panel_offers_can_be_done(name: str, take: Path) -> None:
     open_take(take)
     choices().target = hero()
@@ -261,6 +261,13 @@ def test_what_the_panel_offers_can_be_done(name: str, take: Path) -> None:
     for identifier in offered:
         setattr(choices(), name, identifier)
         assert ops.retarget() == {"FINISHED"}, identifier
+
+
+def test_ik_on_a_rig_without_it_is_a_sentence(take: Path) -> None:
+    open_take(take)
+    choices().target = hero()
+    choices().limbs = "IK"
+    assert "has no IK controls" in refused(ops.retarget)
 
 
 def test_a_source_that_lacks_a_limb_is_told(take: Path) -> None:
