@@ -150,3 +150,14 @@ def test_block_tridiagonal_systems_are_solved(count: int) -> None:
     right = chance.normal(size=(count, 2, 3))
     exact = np.linalg.solve(whole.reshape(2 * count, -1), right.reshape(-1, 3)).reshape(count, 2, 3)
     assert np.allclose(block_tridiagonal(diagonal, upper, right), exact)
+
+
+@pytest.mark.parametrize("frames", [2, 3, 4, 5, 9])
+def test_one_short_curve(frames: int) -> None:
+    values = np.random.default_rng(frames).normal(size=(frames, 3))
+    curve = Curve("root", "location", values)
+    clock = np.arange(frames, dtype=float)
+    keys = reduce_curves(
+        [curve], clock, {"root": np.eye(3)}, [{"root"}], 0.005, lambda found: found["root", "location"][:, None]
+    )
+    assert np.abs(keys[0].evaluate(clock) - values).max() <= 0.005

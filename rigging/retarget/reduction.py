@@ -18,6 +18,11 @@ _REFIT = 0.3  # of what is wrong without a key remains when the curve is fitted 
 _NEAR = 3  # frames around one that is too far away in which there is less room
 
 
+def _beside(values: np.ndarray, reach: int) -> np.ndarray:
+    """(N,) the sums of each value and of `reach` neighbours on both sides."""
+    return np.convolve(np.pad(values, reach), np.ones(2 * reach + 1), "valid")
+
+
 class Reduction:
     """Keys of N curves. Rows are those of `Splines`, N F.
 
@@ -156,7 +161,7 @@ class Reduction:
             bad = np.maximum.reduceat(bad, starts)
             lonely = bad.copy()  # no key was taken out of these: one beside them was
             lonely[segment[gone]] = False
-            near = np.convolve(bad, np.ones(3), "same") if shared else bad + np.convolve(lonely, np.ones(5), "same")
+            near = _beside(bad, 1) if shared else bad + _beside(lonely, 2)
             guilty = near[segment[gone]] > 0
             dear = guilty & (cost >= np.median(cost[guilty])) if shared and guilty.any() else guilty
             keep = ~dear if dear.any() else np.zeros(len(gone), bool)
