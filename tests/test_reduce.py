@@ -152,9 +152,10 @@ def test_block_tridiagonal_systems_are_solved(count: int) -> None:
     assert np.allclose(block_tridiagonal(diagonal, upper, right), exact)
 
 
-@pytest.mark.parametrize("frames", [2, 3, 4, 5, 9])
+@pytest.mark.parametrize("frames", [2, 3, 9, 20])
 def test_one_short_curve(frames: int) -> None:
-    values = np.random.default_rng(frames).normal(size=(frames, 3))
+    """Of so few stretches that none is left beside those from which keys were taken."""
+    values = 0.01 * np.random.default_rng(4).normal(size=(frames, 3)).cumsum(0).cumsum(0)
     curve = Curve("root", "location", values)
     clock = np.arange(frames, dtype=float)
     keys = reduce_curves(
