@@ -15,6 +15,7 @@ from video_mocap.rigging.retarget.feet import foot_points, foot_slide, lock_feet
 from video_mocap.rigging.retarget.limbs import bend
 from video_mocap.rigging.retarget.rig import Rig
 from video_mocap.rigging.retarget.transfer import Source, Transfer, hip_joints, person_leg, transfer
+from video_mocap.rigging.vectors import unit
 
 sys.path.insert(0, str(Path(__file__).parent))
 from motion_samples import library_clip, walk
@@ -187,3 +188,17 @@ def test_feet_that_never_stand_do_not_go_through_the_floor() -> None:
     joints[..., 2] -= 0.05
     done = lock(joints, make_rig(leg_scale=0.5), contacts=np.zeros((60, 4)))
     assert done.below < 10
+
+
+def test_somebody_placed_below_the_floor_comes_up_with_straight_knees() -> None:
+    joints = walk(90, FPS)
+    joints[..., 2] -= np.interp(np.arange(90), [0, 30, 90], [0, 0, 0.3])[:, None]
+    contacts = np.zeros((90, 4))
+    done = lock(joints, make_rig(), contacts=contacts)
+    assert done.below < 10
+    ways = [ankles - hips[:, None] for ankles, hips in zip(done.ankles, done.hips, strict=True)]
+    turned = (unit(ways[0]) * unit(ways[1])).sum(-1)
+    assert np.degrees(np.arccos(np.clip(turned, -1, 1))).max() < 5
+    assert (
+        np.abs(np.linalg.norm(ways[1], axis=-1) - np.linalg.norm(ways[0], axis=-1)).max() < 0.04
+    )  # of the 0.3 that it sank

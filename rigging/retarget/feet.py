@@ -16,7 +16,7 @@ import numpy as np
 from ..vectors import smoothstep
 from .contacts import find_contacts, standing
 from .footholds import Foot, correction, lift
-from .hips import follow, give_way, keep_bend
+from .hips import follow, give_way, keep_bend, surface
 from .limbs import bend, held_back, reach, settled
 from .soles import clear_floor, foot_points, foot_slide, hold_soles
 from .transfer import Source, Transfer, person_leg
@@ -43,6 +43,9 @@ def lock_feet(moved: Transfer, source: Source, slots: Mapping[str, str]) -> np.n
     shifts = _corrections(moved, slots, stands, times)
     legs = _joints(moved, slots, "foot", len(times)) - _joints(moved, slots, "thigh", len(times))
     _raise_hips(moved, slots, keep_bend(legs, shifts, locked, times, leg))
+    shifts = _corrections(moved, slots, stands, times)
+    lowest = np.stack([_foot(moved, slots, side, stands).lowest for side in "LR"], 1) + shifts[..., 2]
+    _raise_hips(moved, slots, surface(floor - lowest.min(1), locked, times, leg))
     shifts = _corrections(moved, slots, stands, times)
     for number, side in enumerate("LR"):
         clear_floor(moved, slots, side, shifts[:, number], floor, times)

@@ -29,6 +29,11 @@ class Foot:
     toe: np.ndarray
     stands: np.ndarray
 
+    @property
+    def lowest(self) -> np.ndarray:
+        """(F,) height of heel or toe, whichever is lower."""
+        return np.minimum(self.heel[:, 2], self.toe[:, 2])
+
 
 def correction(foot: Foot, times: np.ndarray, floor: float, leg: float) -> np.ndarray:
     """(F, 3) metres to add to a foot."""
@@ -46,7 +51,7 @@ def correction(foot: Foot, times: np.ndarray, floor: float, leg: float) -> np.nd
 
 def lift(foot: Foot, shift: np.ndarray, times: np.ndarray, floor: float) -> np.ndarray:
     """(F,) metres by which to raise a foot that is below the floor, smoothly."""
-    lowest = np.minimum(foot.heel[:, 2], foot.toe[:, 2]) + shift[:, 2]
+    lowest = foot.lowest + shift[:, 2]
     below = np.maximum(floor - lowest, 0.0)
     return smooth(spread(below, times, _EARLY), times, _EARLY / 2) if below.max() > 1e-4 else np.zeros(len(times))
 

@@ -15,6 +15,7 @@ from .contacts import smooth
 _FADE = 0.12  # seconds over which hips give way
 _EASE = 0.06  # standard deviation, seconds, of the hips' correction over time
 _FORGET = (0.6, 1.2)  # seconds after the last contact over which the hips' correction is given up
+_DIP = 0.03  # of the leg
 _ASIDE = 0.02  # of the leg, the same over the ground, each time they follow
 _MOST = 0.15  # of the leg: hips are not moved further than this for feet
 
@@ -63,6 +64,17 @@ def follow(shifts: np.ndarray, locked: np.ndarray, times: np.ndarray, leg: float
     moved = smooth(filled * (1 - smoothstep(far, *_FORGET))[:, None], times, _EASE)
     away = np.maximum(np.linalg.norm(moved, axis=-1, keepdims=True), 1e-9)
     return moved * np.minimum(1.0, _ASIDE * leg / away)
+
+
+def surface(below: np.ndarray, locked: np.ndarray, times: np.ndarray, leg: float) -> np.ndarray:
+    """(F,) metres, not below 0, by which to raise somebody who sinks into the floor while no foot stands.
+
+    below: (F,) metres by which the lowest foot is under the floor. locked: (F, 2) bool. leg: length, metres. Feet
+    alone, put back onto the floor, would bend the knees of a person who is only placed too low. A foot that stands
+    holds the body where it is, and one that dips in a little (`_DIP`) comes out by itself.
+    """
+    need = np.where(locked.any(1), 0.0, np.maximum(below - _DIP * leg, 0.0))
+    return smooth(spread(need, times, _FADE / 2), times, _FADE / 2) if need.max(initial=0.0) > 1e-4 else 0.0 * need
 
 
 def give_way(legs: np.ndarray, reach: np.ndarray, locked: np.ndarray, times: np.ndarray, leg: float) -> np.ndarray:
