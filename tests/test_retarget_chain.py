@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from video_mocap.rigging.joints import TAKE
 from video_mocap.rigging.retarget.curves import Curve, euler_angles, euler_matrix
+from video_mocap.rigging.retarget.editing import influenced
 from video_mocap.rigging.retarget.options import Options
 from video_mocap.rigging.retarget.pose import Poser
 from video_mocap.rigging.retarget.retarget import Retargeted, retarget
 from video_mocap.rigging.retarget.riding import OBJECT
 from video_mocap.rigging.retarget.rig import Bone, Rig
 from video_mocap.rigging.retarget.source import take_source
-from video_mocap.rigging.retarget.transfer import Source
+from video_mocap.rigging.retarget.transfer import Channels, Source
 
 sys.path.insert(0, str(Path(__file__).parent))
 from motion_samples import take_of, walk
@@ -278,3 +279,15 @@ def test_shoulders_are_where_the_rig_has_them_when_the_persons_are_at_rest() -> 
     assert heights[1] == pytest.approx(heights[0], abs=0.004)
     rest = rig.heads[rig.rows[SLOTS["upper_arm.L"]], 2] - rig.heads[rig.rows[SLOTS["chest"]], 2]
     assert heights[0] == pytest.approx(rest, abs=0.02)
+
+
+def test_bones_without_a_slot_go_with_the_limb_that_carries_them() -> None:
+    rig = make_rig()
+    turned = np.tile([0.0, 1.0, 0.0, 0.0], (3, 1))
+    found = influenced(
+        Channels(np.arange(3.0), {SLOTS["forearm.L"]: turned, SLOTS["hand.L"]: turned, SLOTS["shin.L"]: turned}),
+        rig,
+        {"forearm.L": SLOTS["forearm.L"], "thigh.L": SLOTS["thigh.L"]},
+        lambda slot: 0.0 if slot.startswith("forearm") else 1.0,
+    )
+    assert set(found.rotations) == {SLOTS["shin.L"]}

@@ -40,8 +40,14 @@ def resampled(channels: Channels, times: np.ndarray, known: np.ndarray) -> Chann
 
 
 def influenced(channels: Channels, rig: Rig, slots: Mapping[str, str], influence: Callable[[str], float]) -> Channels:
-    """Mixed with the pose that the rig has now; bones at 0 are left out. influence: of a slot, 0..1."""
+    """Mixed with the pose that the rig has now; bones at 0 are left out. influence: of a slot, 0..1.
+
+    Bones without a slot (twist bones) go with the nearest bone above them that has one.
+    """
     shares = {name: influence(slot) for slot, name in slots.items()}
+    for name in [name for name in channels.rotations if name not in shares and name in rig.rows]:
+        above = (rig.bones[row].name for row in rig.ancestors(rig.rows[name]))
+        shares[name] = next((shares[parent] for parent in above if parent in shares), 1.0)
     rotations, locations = {}, {}
     for name, turned in channels.rotations.items():
         share = shares.get(name, 1.0)

@@ -27,6 +27,7 @@ from .slots import SLOTS
 from .smoothing import smoothed_source
 from .source import observed, trimmed
 from .transfer import Channels, Source, Transfer, channels, person_leg, transfer
+from .twist import share
 
 __all__ = ["Options", "Retargeted", "retarget"]
 
@@ -68,7 +69,7 @@ def retarget(
     raw = replace(raw, contacts=_contacts(raw))
     # Before the feet are locked, so that they stand still all the same.
     source = smoothed_source(raw, options.smoothing, options.strength)
-    moved = transfer(source, rig, slots)
+    moved = share(transfer(source, rig, slots), slots)
     stands = standing(_contacts(raw), raw.times)
     before = slide(moved, slots, stands, source.times)
     if options.feet:
