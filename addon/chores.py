@@ -85,17 +85,24 @@ class Chore:
             yield pump.WAIT
         if self._error is not None:
             raise self._error
-        while not may_change_file():
-            self.waiting = True
-            yield pump.WAIT
-        self.waiting = False
-        yield from self.build(self._result)
-        if self.undo:
-            # Blender evaluates what is new, and copies the file's data for the step: each in a piece of its own.
-            yield pump.WAIT
-            update_views()
-            yield pump.WAIT
-            push_undo(self.undo)
+        try:
+            while True:
+                self.waiting = not may_change_file()
+                if not self.waiting and _builders[:1] in ([], [self]):
+                    break
+                yield pump.WAIT
+            # One at a time: an undo step holds everything that was changed until then, also by others.
+            _builders[:] = [self]
+            yield from self.build(self._result)
+            if self.undo:
+                # Blender evaluates what is new, and copies the file's data for the step: each in a piece of its own.
+                yield pump.WAIT
+                update_views()
+                yield pump.WAIT
+                push_undo(self.undo)
+        finally:
+            if _builders[:1] == [self]:
+                _builders.clear()
 
     def _fail(self, error: Exception) -> None:
         self._end(sentence(error))
@@ -104,6 +111,10 @@ class Chore:
         self.ended, self._task, self.problem = True, None, problem
         if self.finished is not None:
             self.finished(problem)
+
+
+#: The chore that changes the file at present, if any.
+_builders: list[Chore] = []
 
 
 def aside(work: Callable[[], Any]) -> Generator[Any, Any, Any]:

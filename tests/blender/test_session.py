@@ -11,7 +11,7 @@ from typing import Any
 import bpy
 import pytest
 
-from .driving import part
+from .driving import as_in_a_window, part, tick_until
 
 
 @pytest.fixture
@@ -82,3 +82,26 @@ def test_a_file_saved_under_a_new_name_keeps_its_captures(state: Any, tmp_path: 
     state.origins["t"].lost = True
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot_3.blend"))
     assert not state.origins["t"].is_here()
+
+
+def test_changes_to_the_file_are_made_one_after_the_other(addon: Any) -> None:  # noqa: ARG001, it comes first
+    """The undo step of one would hold half of the other."""
+    chores, order = part("chores"), []
+
+    def building(name: str) -> Any:
+        for number in range(3):
+            order.append(f"{name}{number}")
+            yield number / 3
+
+    both = [chores.Chore(name, name, lambda: None, lambda _, name=name: building(name)) for name in "ab"]
+    stopped = chores.Chore("c", "c", lambda: None, lambda _: building("c"))
+    with as_in_a_window():
+        stopped.start()
+        tick_until(lambda: order)
+        both[0].start()
+        both[1].start()
+        stopped.give_up()
+        order.clear()
+        tick_until(lambda: all(chore.ended for chore in both))
+    assert sorted(order) == ["a0", "a1", "a2", "b0", "b1", "b2"]
+    assert order in (sorted(order), sorted(order)[3:] + sorted(order)[:3])
