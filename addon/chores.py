@@ -16,6 +16,7 @@ from typing import Any
 
 import bpy
 
+from ..rigging.aside import aside as wait_aside
 from ..rigging.take import FileFormatError
 from . import pump
 
@@ -118,23 +119,8 @@ _builders: list[Chore] = []
 
 
 def aside(work: Callable[[], Any]) -> Generator[Any, Any, Any]:
-    """Wait in a generator for work that is done in a thread; its value is the work's."""
-    results: list[Any] = []
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except Exception as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="video_mocap work", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        yield pump.WAIT
-    if errors:
-        raise errors[0]
-    return results[0]
+    """`rigging.aside` for the pump, which has other things to do meanwhile."""
+    return wait_aside(work, pump.WAIT, pause=0.0)
 
 
 def sentence(error: Exception) -> str:

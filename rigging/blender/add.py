@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import bpy
 
+from ..aside import aside
 from ..prepare import Animation, Prepared, PreparedPerson, prepare
 from ..take import Take
 from .action import curve_holder, new_action, write_curve
@@ -81,7 +81,7 @@ def add_take(
     check_local(scene, f'the scene "{scene.name}"')
     home, fps = Block("scenes", scene), scene_rate(scene)
     clip = Block("movieclips", footage) if isinstance(footage, bpy.types.MovieClip) else footage
-    prepared = (yield from _prepare_aside(take, fps, start_frame)) if isinstance(take, Take) else take
+    prepared = (yield from aside(lambda: prepare(take, fps, start_frame))) if isinstance(take, Take) else take
     build = _Build(home, prepared, name, clip, take_file)
     try:
         yield from _step_safely(build)
@@ -92,25 +92,6 @@ def add_take(
     except BaseException:
         build.discard()
         raise
-
-
-def _prepare_aside(take: Take, fps: float, start_frame: int) -> Generator[float, None, Prepared]:
-    results: list[Prepared | Exception] = []
-
-    def work() -> None:
-        try:
-            results.append(prepare(take, fps, start_frame))
-        except Exception as error:
-            results.append(error)
-
-    thread = threading.Thread(target=work, name="video_mocap prepare", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        yield 0.0
-        thread.join(0.004)
-    if isinstance(results[0], Exception):
-        raise results[0]
-    return results[0]
 
 
 def _step_safely(build: _Build) -> Iterator[float]:

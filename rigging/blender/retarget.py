@@ -9,14 +9,13 @@ and selection stay as they are. Numbers are worked out in a thread, which touche
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import bpy
 import numpy as np
 
+from ..aside import aside
 from ..retarget.controls import Controls, Switch, ik_limbs
 from ..retarget.options import Options
 from ..retarget.report import Report, limb_directions
@@ -83,7 +82,7 @@ def retarget_in_pieces(
     rig = metric_rig(armature)
     warnings = _warnings(armature, slots, options)
     stiff = _stiff(armature, rig, slots, controls, options)
-    done: Retargeted = yield from _aside(lambda: retarget(source, rig, slots, options, controls))
+    done: Retargeted = yield from aside(lambda: retarget(source, rig, slots, options, controls))
     try:
         check_armature(home.get(), options)
         build = ActionBuild(home.get(), options.action, options.name)
@@ -164,25 +163,6 @@ def _stiff(
             if one.type == "IK" and one.use_stretch:
                 found.append((name, f"{one.path_from_id()}.use_stretch", 0.0))
     return found
-
-
-def _aside(work: Callable[[], Any]) -> Generator[float, None, Any]:
-    results: list[Any] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except Exception as error:
-            results.append(error)
-
-    thread = threading.Thread(target=run, name="video_mocap retarget", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        yield 0.0
-        thread.join(0.004)
-    if isinstance(results[0], Exception):
-        raise results[0]
-    return results[0]
 
 
 def _look(

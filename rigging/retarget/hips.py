@@ -39,11 +39,7 @@ def keep_bend(legs: np.ndarray, shifts: np.ndarray, locked: np.ndarray, times: n
     if not known.any():
         return np.zeros(len(times))
     mean = (weight * raised).sum(1)[known] / total[known]
-    filled = np.interp(times, times[known], mean)
-    ahead = np.searchsorted(times[known], times)
-    after, before = np.clip(ahead, 0, known.sum() - 1), np.clip(ahead - 1, 0, known.sum() - 1)
-    far = np.minimum(np.abs(times[known][after] - times), np.abs(times[known][before] - times))
-    return smooth(filled * (1 - smoothstep(far, *_FORGET)), times, _EASE)
+    return _passed_on(mean[:, None], known, times)[:, 0]
 
 
 def follow(shifts: np.ndarray, locked: np.ndarray, times: np.ndarray, leg: float) -> np.ndarray:
@@ -57,13 +53,18 @@ def follow(shifts: np.ndarray, locked: np.ndarray, times: np.ndarray, leg: float
     if not known.any():
         return np.zeros((len(times), 2))
     mean = (weight[..., None] * shifts[..., :2]).sum(1)[known] / weight.sum(1)[known, None]
-    filled = np.stack([np.interp(times, times[known], mean[:, axis]) for axis in range(2)], -1)
+    moved = _passed_on(mean, known, times)
+    away = np.maximum(np.linalg.norm(moved, axis=-1, keepdims=True), 1e-9)
+    return moved * np.minimum(1.0, _ASIDE * leg / away)
+
+
+def _passed_on(wanted: np.ndarray, known: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """(F, C) what the frames `known` (F,) want, (K, C), passed on from one to the next, eased, given up far away."""
+    filled = np.stack([np.interp(times, times[known], column) for column in wanted.T], -1)
     ahead = np.searchsorted(times[known], times)
     after, before = np.clip(ahead, 0, known.sum() - 1), np.clip(ahead - 1, 0, known.sum() - 1)
     far = np.minimum(np.abs(times[known][after] - times), np.abs(times[known][before] - times))
-    moved = smooth(filled * (1 - smoothstep(far, *_FORGET))[:, None], times, _EASE)
-    away = np.maximum(np.linalg.norm(moved, axis=-1, keepdims=True), 1e-9)
-    return moved * np.minimum(1.0, _ASIDE * leg / away)
+    return smooth(filled * (1 - smoothstep(far, *_FORGET))[:, None], times, _EASE)
 
 
 def surface(below: np.ndarray, locked: np.ndarray, times: np.ndarray, leg: float) -> np.ndarray:
