@@ -52,6 +52,7 @@ class Link:
         self._failure: EngineError | None = None
         self._client: Client | None = None
         self._trial: Client | None = None
+        self._leased: Address | None = None
         self._epoch = 0
         self.closing = threading.Event()
         self._hurry = threading.Event()
@@ -88,7 +89,7 @@ class Link:
     def last_address(self) -> Address | None:
         """Where we hold a lease, if anywhere."""
         with self._state:
-            return self._client.address if self._client is not None else None
+            return self._leased
 
     def suspect(self, epoch: int) -> None:
         """A call of that epoch failed: see what is the matter."""
@@ -153,8 +154,20 @@ class Link:
                 raise errors.bad_address("")
             client = self._new(Client(self._configuration.address, self._configuration.timeout, client=self._id))
             status = client.status()
-        client.renew(self._id, self._configuration.client_name)
+        self._renew(client)
         return client, status
+
+    def _renew(self, client: Client) -> None:
+        """Raises EngineError: then we hold no lease, unless it was our closing that broke the call off."""
+        with self._state:
+            self._leased = client.address
+        try:
+            client.renew(self._id, self._configuration.client_name)
+        except EngineError:
+            with self._state:
+                if not self.closing.is_set():
+                    self._leased = None
+            raise
 
     def _new(self, client: Client) -> Client:
         with self._state:
@@ -182,7 +195,7 @@ class Link:
             if self.closing.is_set():
                 return errors.closed()
             try:
-                client.renew(self._id, self._configuration.client_name)
+                self._renew(client)
             except EngineError as error:
                 with self._state:
                     self._client = None
