@@ -291,3 +291,28 @@ def test_bones_without_a_slot_go_with_the_limb_that_carries_them() -> None:
         lambda slot: 0.0 if slot.startswith("forearm") else 1.0,
     )
     assert set(found.rotations) == {SLOTS["shin.L"]}
+
+
+def test_the_way_is_longer_by_the_scale_and_the_figure_as_high() -> None:
+    rig = make_rig()
+    one, twice = (retarget(source(), rig, SLOTS, Options(feet=False, scale=scale)) for scale in (1.0, 2.0))
+    hips = [rig.to_world(done.poser.pose(rig.rows["b_hips"])[:, :3, 3]) for done in (one, twice)]
+    assert np.allclose(hips[1][:, :2], 2 * hips[0][:, :2], atol=1e-6)
+    assert np.allclose(hips[1][:, 2], hips[0][:, 2], atol=1e-9)
+    assert twice.report.error[1] < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"scale": 0.0}, "scale"),
+        ({"offset": (0.0, float("nan"), 0.0)}, "offset"),
+        ({"influence": {"head": 1.5}}, "influence of head"),
+        ({"influence": {"tail": 0.5}}, "no part called tail"),
+        ({"keys": "reduced", "tolerance": float("inf")}, "tolerance"),
+        ({"scene_fps": float("nan")}, "frame rate"),
+    ],
+)
+def test_options_that_cannot_be_are_a_sentence(wrong: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Options(**wrong).check()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""IK controls that give the same joints, poles that do not flip, and limits of joints."""
+"""IK controls that give the same joints, and poles that do not flip."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ import pytest
 from video_mocap.rigging.retarget.feet import lock_feet
 from video_mocap.rigging.retarget.ik import ik_channels, pole_of
 from video_mocap.rigging.retarget.limbs import reach
-from video_mocap.rigging.retarget.limits import HUMAN, Limit, limit_joints, limited, soft_limit
 from video_mocap.rigging.retarget.rig import Bone, Rig
 from video_mocap.rigging.retarget.transfer import Source, Transfer, transfer
-from video_mocap.rigging.retarget.twist import twist_about
 from video_mocap.rigging.vectors import perpendicular, unit
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -120,43 +118,3 @@ def test_controls_that_are_not_there_are_left_out() -> None:
     found = ik_channels(moved, SLOTS, {"hand.L": "nothing", "tail.L": "b_hand.L"}, len(source.times))
     assert not found.locations
     assert not found.rotations
-
-
-def test_swing_and_twist_are_limited_one_by_one() -> None:
-    line = np.array([0.0, 1, 0])
-    angles = np.linspace(-170, 170, 200)
-    limit = Limit(60.0, (-40.0, 70.0))
-    turns = np.stack([turn("x", float(0.5 * a)) @ turn("y", float(a)) for a in angles])
-    found = limited(turns, limit, line)
-    twist = np.degrees(twist_about(found, line))
-    swing = np.degrees(np.arccos(np.clip((found @ line) @ line, -1, 1)))
-    assert twist.min() > -40.01
-    assert twist.max() < 70.01
-    assert swing.max() < 60.01
-    inside = (np.abs(0.5 * angles) < 50) & (angles > -33) & (angles < 59)
-    assert np.allclose(found[inside], turns[inside], atol=1e-9)
-    assert np.abs(np.diff(twist)).max() < 3
-
-
-def test_a_limit_is_approached_softly() -> None:
-    angles = np.linspace(0, 3, 500)
-    found = soft_limit(angles, 1.0)
-    assert found.max() < 1.0
-    assert (np.diff(found) > 0).all()
-    assert np.abs(np.diff(found, 2)).max() < 0.001
-
-
-def test_healthy_motion_is_not_touched_and_a_broken_wrist_is() -> None:
-    moved, _ = moved_on(make_rig(seed=2, arms_down=45.0), walk())
-    was = {row: turned.copy() for row, turned in moved.wanted.items()}
-    same = limit_joints(moved, SLOTS)
-    assert max(np.abs(same.wanted[row] - turned).max() for row, turned in was.items()) < 1e-9
-    row = moved.poser.rig.rows[SLOTS["hand.L"]]
-    rest = moved.anatomy.frames["forearm.L"][0]
-    broken = turn("z", 0.0) @ rest @ turn("x", 150.0) @ rest.T @ was[row]
-    moved.wanted[row] = broken
-    done = limit_joints(moved, SLOTS, HUMAN)
-    step = np.swapaxes(done.wanted[row], 1, 2) @ broken
-    angle = np.degrees(np.arccos(np.clip((np.trace(step, axis1=1, axis2=2) - 1) / 2, -1, 1)))
-    assert angle.min() > 20
-    assert np.abs(done.poser.pose(row)[:, :3, :3] - done.wanted[row]).max() < 1e-9

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is done to channels after the transfer: other times, less influence, a loop. Every function gives new ones."""
+"""What is done to a motion after the transfer: another place; other times, less influence, a loop.
+
+What changes a place works on the transfer itself, what changes channels gives new ones.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,28 @@ from .. import quaternions
 from ..vectors import smoothstep
 from .pose import Poser
 from .rig import Rig
-from .transfer import Channels
+from .transfer import Channels, Transfer
 
 _SEAM = 0.5  # seconds on either side over which a loop is closed, at most a quarter of the motion
+
+
+def scaled_path(moved: Transfer, slots: Mapping[str, str], factor: float) -> None:
+    """The way over the floor longer or shorter, seen from the armature object; to be called before the feet."""
+    if factor != 1.0:
+        home = moved.poser.rig.world[:3, 3]
+        _move_hips(moved, slots, lambda place: home + (place - home) * [factor, factor, 1.0])
+
+
+def moved_by(moved: Transfer, slots: Mapping[str, str], offset: np.ndarray) -> None:
+    """The whole figure elsewhere. offset: (3,) metres, world; to be called after the feet, which know the floor."""
+    if offset.any():
+        _move_hips(moved, slots, lambda place: place + offset)
+
+
+def _move_hips(moved: Transfer, slots: Mapping[str, str], place: Callable[[np.ndarray], np.ndarray]) -> None:
+    rig, row = moved.poser.rig, moved.poser.rig.rows[slots["hips"]]
+    now = rig.to_world(moved.poser.pose(row)[:, :3, 3])
+    moved.poser.move_to(row, rig.to_armature(place(now)))
 
 
 def posed(rig: Rig, channels: Channels) -> Poser:

@@ -15,9 +15,11 @@ import numpy as np
 
 from .. import quaternions
 from ..rotations import SEGMENT_PARENTS, SEGMENTS, rest_frame
+from .slots import chain
 from .transfer import Transfer
 
 _SOFT = 0.15  # the last part of a limit, approached ever slower
+_TOLD = 0.1  # degrees from which on a frame counts as limited
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,15 @@ def soft_limit(angles: np.ndarray, most: float) -> np.ndarray:
     return np.where(beyond > 0, most - room * np.exp(-beyond / room), angles)
 
 
-def limit_joints(moved: Transfer, slots: Mapping[str, str], limits: Mapping[str, Limit] = HUMAN) -> Transfer:
-    """`moved` with joints within their limits; what hangs from a joint goes along. To be called after the transfer."""
+def limit_joints(
+    moved: Transfer, slots: Mapping[str, str], limits: Mapping[str, Limit] = HUMAN
+) -> tuple[Transfer, dict[str, tuple[int, float]]]:
+    """`moved` with joints within their limits, and slot -> (frames that were limited, by how many degrees at most).
+
+    What hangs from a joint goes along. To be called after the transfer.
+    """
     rig, poser = moved.poser.rig, moved.poser
-    wanted = dict(moved.wanted)
+    wanted, told = dict(moved.wanted), {}
     was: dict[int, np.ndarray] = {}
     now: dict[int, np.ndarray] = {}
     for segment, name in enumerate(SEGMENTS):
@@ -81,13 +88,32 @@ def limit_joints(moved: Transfer, slots: Mapping[str, str], limits: Mapping[str,
         carried = now[above] @ np.swapaxes(was[above], 1, 2) if above in was else np.eye(3)[None]
         turn = carried @ was[segment]
         if name in limits and above in now:
-            turn = _within(moved, name, SEGMENTS[above], turn, now[above], limits[name])
+            within = _within(moved, name, SEGMENTS[above], turn, now[above], limits[name])
+            degrees = np.degrees(_angles_between(within, turn))
+            if (degrees > _TOLD).any():
+                told[name] = (int((degrees > _TOLD).sum()), float(degrees.max()))
+            turn = within
         now[segment] = turn
         wanted[row] = rig.turn.T @ turn @ rig.turn @ rest
+    if "neck" in told:
+        neck = SEGMENTS.index("neck")
+        along = rig.turn.T @ now[neck] @ np.swapaxes(was[neck], 1, 2) @ rig.turn
+        wanted |= {row: along @ wanted[row] for row in _links(moved, slots) if row in wanted}
     for row in moved.order:
         if row in wanted:
             poser.turn_to(row, wanted[row])
-    return replace(moved, wanted=wanted)
+    return replace(moved, wanted=wanted), told
+
+
+def _links(moved: Transfer, slots: Mapping[str, str]) -> list[int]:
+    """Rows of the neck's further bones, which go along with its first."""
+    return [moved.poser.rig.rows[slots[link]] for link in chain(slots, "neck")[1:]]
+
+
+def _angles_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(F,) radians between rotations (F, 3, 3)."""
+    trace = np.einsum("fij,fij->f", first, second)
+    return np.arccos(np.clip((trace - 1) / 2, -1.0, 1.0))
 
 
 def _within(moved: Transfer, name: str, above: str, turn: np.ndarray, parent: np.ndarray, limit: Limit) -> np.ndarray:

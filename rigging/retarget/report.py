@@ -34,7 +34,9 @@ class Report:
     itself poses the bones that deform, (mean, most) over some frames, or None where it was not looked at.
     slide: mm/s of standing feet: the person's own, on the rig before and after the feet were locked; scaled to the rig.
     below_floor: mm, the deepest that a heel or toe gets. unmapped: slots without a bone. unobserved: what was not seen
-    and how it was filled, a sentence each. keys, all_keys: written, and what there would be with one on every frame.
+    and how it was filled, a sentence each. limited: slot -> (frames of the motion in which the joint was held within
+    its limit, degrees at most), None where limits were not asked for. keys, all_keys: written, and what there would be
+    with one on every frame.
     frames: (first, last) scene frame. warnings: sentences.
     """
 
@@ -48,6 +50,7 @@ class Report:
     frames: tuple[float, float]
     warnings: tuple[str, ...] = ()
     checked: tuple[float, float] | None = None
+    limited: Mapping[str, tuple[int, float]] | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -76,6 +79,13 @@ class Report:
         )
         if self.below_floor >= 1:
             text.append(f"feet get {self.below_floor:.0f} mm below the floor")
+        if self.limited is not None:
+            held = ", ".join(
+                f"{slot} in {count} (by {most:.0f} degrees)" for slot, (count, most) in self.limited.items()
+            )
+            text.append(
+                f"joints held within their limits, frames: {held}" if held else "no joint went beyond its limits"
+            )
         share = f", {self.keys / self.all_keys:.0%} of one on every frame" if self.keys < self.all_keys else ""
         text.append(f"{self.keys} keys on frames {self.frames[0]:g} to {self.frames[1]:g}{share}")
         if self.unmapped:

@@ -12,10 +12,11 @@ from ..timing import scene_frames
 from .contacts import find_contacts, standing
 from .controls import Controls, ik_limbs
 from .curves import Curve, curves_of
-from .editing import influenced, looped, posed, resampled
+from .editing import influenced, looped, moved_by, posed, resampled, scaled_path
 from .feet import lock_feet
 from .fewer import reduced
 from .ik import ik_channels
+from .limits import limit_joints
 from .options import Options
 from .pose import Poser
 from .reduce import Keys, every_key
@@ -69,12 +70,16 @@ def retarget(
     raw = replace(raw, contacts=_contacts(raw))
     # Before the feet are locked, so that they stand still all the same.
     source = smoothed_source(raw, options.smoothing, options.strength)
-    moved = share(transfer(source, rig, slots), slots)
+    moved, limited = transfer(source, rig, slots), None
+    if options.limits:
+        moved, limited = limit_joints(moved, slots)
+    moved = share(moved, slots)
+    scaled_path(moved, slots, options.scale)
     stands = standing(_contacts(raw), raw.times)
     before = slide(moved, slots, stands, source.times)
     if options.feet:
         lock_feet(moved, source, slots)
-    _shift(moved, slots, options)
+    moved_by(moved, slots, np.array(options.offset))
     frames, times = _frames(source, options)
     after = slide(moved, slots, stands, source.times)
     wanted = _carried(moved, source, slots, options)
@@ -95,6 +100,7 @@ def retarget(
         below_floor=below_floor(final, slots),
         unmapped=tuple(slot for slot in SLOTS if slot not in slots and slot not in _OPTIONAL),
         unobserved=unobserved(moved.solved),
+        limited=limited,
         keys=sum(key.values.size for key in keys),
         all_keys=sum(curve.values.size for curve in curves),
         frames=(float(frames[0]), float(frames[-1])),
@@ -111,13 +117,6 @@ def _contacts(source: Source) -> np.ndarray:
     if source.contacts is not None:
         return source.contacts
     return find_contacts(source.joints, source.times, person_leg(source))
-
-
-def _shift(moved: Transfer, slots: Mapping[str, str], options: Options) -> None:
-    if any(options.offset):
-        rig, row = moved.poser.rig, moved.poser.rig.rows[slots["hips"]]
-        place = rig.to_world(moved.poser.pose(row)[:, :3, 3]) + np.array(options.offset)
-        moved.poser.move_to(row, rig.to_armature(place))
 
 
 def _carried(moved: Transfer, source: Source, slots: Mapping[str, str], options: Options) -> Channels:
