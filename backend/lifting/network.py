@@ -23,6 +23,7 @@ class Architecture:
     joints_out: joints of the output. widths: kernel width per level; their product is the receptive field in frames.
     causal: look at past frames only. channels, dropout: as in the paper 1024 and 0.25.
     dense: the paper's ablation with wide undilated kernels.
+    error_outputs: joints, the first of the output, whose expected error the network tells too (`with_errors`).
     """
 
     joints_in: int
@@ -33,6 +34,7 @@ class Architecture:
     channels: int = 1024
     dropout: float = 0.25
     dense: bool = False
+    error_outputs: int = 0
 
     def __post_init__(self) -> None:
         if not self.widths or any(width % 2 == 0 or width < 1 for width in self.widths):
@@ -63,6 +65,8 @@ class _TemporalBase(nn.Module):
         self.layers_conv = nn.ModuleList(convs)
         self.layers_bn = nn.ModuleList(nn.BatchNorm1d(a.channels, momentum=0.1) for _ in convs)
         self.shrink = nn.Conv1d(a.channels, a.joints_out * 3, 1)
+        if a.error_outputs:
+            self.error = nn.Conv1d(a.channels, a.error_outputs, 1)
         self.relu = nn.ReLU()
         self.drop = nn.Dropout(a.dropout)
 
@@ -90,11 +94,7 @@ class _TemporalBase(nn.Module):
         x = taps @ weight.permute(2, 1, 0).flatten(0, 1)  # type: ignore[operator]
         return self.drop(self.relu(norm(x.flatten(0, 1)).view_as(x)))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, joints_in, features) to (B, T', joints_out, 3) metres, root-relative, camera axes.
-
-        Raises ValueError if the input has other joints or features, or fewer frames than the receptive field.
-        """
+    def _features(self, x: Tensor) -> Tensor:
         a = self.architecture
         if x.ndim != 4 or x.shape[2:] != (a.joints_in, a.features):
             raise ValueError(f"the lifter takes (B, T, {a.joints_in}, {a.features}), not {tuple(x.shape)}")
@@ -106,8 +106,30 @@ class _TemporalBase(nn.Module):
             residual = self._residual(x, level)
             x = self._block(self._taps(x, level), self.layers_conv[first], self.layers_bn[first])
             x = residual + self._block(x, self.layers_conv[second], self.layers_bn[second])
-        x = nn.functional.linear(x, self.shrink.weight[:, :, 0], self.shrink.bias)
-        return x.unflatten(2, (a.joints_out, 3))
+        return x
+
+    def _positions(self, features: Tensor) -> Tensor:
+        out = nn.functional.linear(features, self.shrink.weight[:, :, 0], self.shrink.bias)
+        return out.unflatten(2, (self.architecture.joints_out, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, joints_in, features) to (B, T', joints_out, 3) metres, root-relative, camera axes.
+
+        Raises ValueError if the input has other joints or features, or fewer frames than the receptive field.
+        """
+        return self._positions(self._features(x))
+
+    def with_errors(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """As `forward`, and (B, T', error_outputs): the logarithm of each joint's expected error in metres.
+
+        Learning to tell the error does not change what the network learns about positions.
+        Raises ValueError also if the network has no such outputs.
+        """
+        if not self.architecture.error_outputs:
+            raise ValueError("this lifter does not tell its expected errors")
+        features = self._features(x)
+        told = nn.functional.linear(features.detach(), self.error.weight[:, :, 0], self.error.bias)
+        return self._positions(features), told
 
 
 class TemporalModel(_TemporalBase):

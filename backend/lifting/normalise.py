@@ -8,6 +8,8 @@ person and zoomed to their size, so that place in the picture, distance and foca
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -27,13 +29,25 @@ def screen(keypoints: Tensor, width: float, height: float) -> Tensor:
     return torch.cat([scaled, keypoints[..., 2:]], dim=-1)
 
 
-def person(keypoints: Tensor, intrinsics: Tensor, fps: float) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class Following:
     """Keypoints as seen by a camera that follows the person.
 
+    inputs: (B, T, 17, 3), the network's: x, y in units of `size`, confidence; missing points all 0.
+    rotation: (B, T, 3, 3), turns real camera axes into those of the following camera: X_real = R^T X_network.
+    size: (B, T) the person's spread in the picture, as a tangent.
+    """
+
+    inputs: Tensor
+    rotation: Tensor
+    size: Tensor
+
+
+def person(keypoints: Tensor, intrinsics: Tensor, fps: float, causal: bool = False) -> Following:
+    """Turn a camera towards the person and zoom to their size.
+
     keypoints: (B, T, 17, 3) COCO-17, x y in pixels and confidence; confidence 0 marks a missing point.
-    intrinsics: (B, 3, 3) pixels. fps: rate of the T frames, Hz.
-    Returns the network's input (B, T, 17, 3), missing points all 0, and the rotations (B, T, 3, 3) that turn real
-    camera axes into those of the following camera: X_real = R^T X_network.
+    intrinsics: (B, 3, 3) pixels. fps: rate of the T frames, Hz. causal: the camera knows past frames only.
     """
     confidence = keypoints[..., 2].clamp_min(0)
     present = confidence > 0
@@ -43,7 +57,7 @@ def person(keypoints: Tensor, intrinsics: Tensor, fps: float) -> tuple[Tensor, T
 
     weight = confidence * 0.1
     weight[..., list(_TORSO)] = confidence[..., list(_TORSO)]
-    centre = _weighted_smooth(_weighted_mean(rays, weight), weight.sum(-1), fps)
+    centre = _weighted_smooth(_weighted_mean(rays, weight), weight.sum(-1), fps, causal)
     rotation = look_rotation(centre)
     turned = torch.cat([rays, torch.ones_like(rays[..., :1])], dim=-1) @ rotation.transpose(-1, -2)
     turned = turned[..., :2] / turned[..., 2:].clamp_min(1e-3)
@@ -51,10 +65,10 @@ def person(keypoints: Tensor, intrinsics: Tensor, fps: float) -> tuple[Tensor, T
     # Size is measured after turning: at the edge of a wide picture a person is stretched.
     total = confidence.sum(-1)
     spread = (turned.square().sum(-1) * confidence).sum(-1) / total.clamp_min(1e-6)
-    size = _weighted_smooth(0.5 * torch.log(spread.clamp_min(1e-8))[..., None], total, fps).exp()
+    size = _weighted_smooth(0.5 * torch.log(spread.clamp_min(1e-8))[..., None], total, fps, causal).exp()
     scaled = turned / size[:, :, None]
     scaled = torch.where(present[..., None], scaled, 0.0)
-    return torch.cat([scaled, confidence[..., None]], dim=-1), rotation
+    return Following(torch.cat([scaled, confidence[..., None]], dim=-1), rotation, size[..., 0])
 
 
 def look_rotation(ray: Tensor) -> Tensor:
@@ -70,7 +84,7 @@ def _weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     return (values * weight[..., None]).sum(-2) / weight.sum(-1, keepdim=True).clamp_min(1e-6)
 
 
-def _weighted_smooth(values: Tensor, weight: Tensor, fps: float) -> Tensor:
+def _weighted_smooth(values: Tensor, weight: Tensor, fps: float, causal: bool) -> Tensor:
     """Gaussian smoothing in time of (B, T, D) with weights (B, T): frames without a person take their neighbours'."""
     sigma = _FOLLOW_SECONDS * fps
     radius = max(1, round(3 * sigma))
@@ -78,6 +92,8 @@ def _weighted_smooth(values: Tensor, weight: Tensor, fps: float) -> Tensor:
     kernel = torch.exp(-0.5 * (steps / sigma) ** 2)[None, None]
     # A trace of weight far away keeps long gaps defined: their value is then that of the nearest frames.
     tails = kernel + 1e-9 / (1 + steps.abs())
+    if causal:
+        tails = torch.where(steps > 0, 0.0, tails)
     numbers = torch.cat([values * weight[..., None], weight[..., None]], dim=-1).transpose(1, 2)
     batch, channels, frames = numbers.shape
     padded = torch.nn.functional.pad(numbers, (radius, radius), mode="replicate")

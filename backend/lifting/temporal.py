@@ -37,8 +37,8 @@ def _screen(track: Tensor, intrinsics: Tensor, image_size: tuple[int, int], fps:
 
 def _person(track: Tensor, intrinsics: Tensor, image_size: tuple[int, int], fps: float) -> tuple[Tensor, Tensor]:
     del image_size
-    inputs, to_network = person(track[None], intrinsics[None], fps)
-    return inputs[0], to_network[0].transpose(-1, -2)
+    followed = person(track[None], intrinsics[None], fps)
+    return followed.inputs[0], followed.rotation[0].transpose(-1, -2)
 
 
 NORMALISERS: Mapping[str, Normaliser] = {"screen": _screen, "person": _person}

@@ -29,18 +29,18 @@ class VirtualCameras:
 
 
 def sample_cameras(root: Tensor, generator: torch.Generator) -> VirtualCameras:
-    """Cameras that see the paths of `root`, (B, T, 3) metres, world Z up."""
-    batch = len(root)
+    """Cameras that see the paths of `root`, (B, T, 3) metres, world Z up; generator: on the device of `root`."""
+    batch, device = len(root), root.device
 
     def uniform(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(batch, generator=generator)
+        return low + (high - low) * torch.rand(batch, generator=generator, device=device)
 
     def normal(scale: float) -> Tensor:
-        return scale * torch.randn(batch, generator=generator)
+        return scale * torch.randn(batch, generator=generator, device=device)
 
     middle = root.mean(1)
     reach = (root - middle[:, None]).norm(dim=-1).amax(1)
-    distance = torch.exp(uniform(math.log(2.0), math.log(10.0))).maximum(1.5 + reach)
+    distance = torch.exp(uniform(math.log(2.0), math.log(12.0))).maximum(1.5 + reach)
     unusual = uniform(0, 1) < 0.25
     height = torch.where(unusual, uniform(0.1, 4.0), (1.4 + normal(0.6)).clamp(0.2, 3.0))
     azimuth = uniform(-math.pi, math.pi)
@@ -60,7 +60,7 @@ def sample_cameras(root: Tensor, generator: torch.Generator) -> VirtualCameras:
     forward = torch.stack(
         [torch.cos(yaw) * torch.cos(pitch), torch.sin(yaw) * torch.cos(pitch), torch.sin(pitch)], dim=-1
     )
-    right = torch.stack([torch.sin(yaw), -torch.cos(yaw), torch.zeros(batch)], dim=-1)
+    right = torch.stack([torch.sin(yaw), -torch.cos(yaw), torch.zeros_like(yaw)], dim=-1)
     down = torch.linalg.cross(forward, right)
     c, s = torch.cos(roll)[:, None], torch.sin(roll)[:, None]
     rotation = torch.stack([c * right + s * down, c * down - s * right, forward], dim=1)

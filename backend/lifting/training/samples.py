@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Training samples: motion, a virtual camera, a detector's noise, the lifter's own normalisation."""
+"""Training samples: motion, a virtual camera, a detector's noise, the lifter's own normalisation.
+
+Everything is drawn on the device that the motion is on, by a generator of that device.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,20 +16,28 @@ from ....rigging.joints import COCO17, TAKE
 from ..normalise import person
 from .camera import sample_cameras
 from .detector_noise import add_noise, occluded
-from .motion import MotionSet, reproportion, windows
+from .motion import MotionSet, proportions, windows
+from .settings import DataSettings
 
 #: Frames beside the receptive field, so that the normaliser sees what it sees in a longer clip.
 _MARGIN = 15
+#: Metres: a limb's half thickness, a standing person's height as far as keypoints see it, the nearest depth.
+_LIMB, _HEIGHT, _NEAR = 0.07, 1.65, 0.3
 
 
 @dataclass(frozen=True)
 class Batch:
-    """inputs: (B, frames + context, 17, 3). joints: (B, frames, 26, 3) metres, root-relative, network's camera axes.
-    up: (B, frames, 3) world's up in the same axes."""
+    """What the network is given and should give; axes are those of the camera that follows the person.
+
+    inputs: (B, frames + context, 17, 3). joints: (B, frames, 26, 3) metres, root-relative. up: (B, frames, 3) world's.
+    root: (B, frames, 3) the pelvis: x / z and y / z in units of the person's size in the picture, and the logarithm of
+    z times that size (a tangent), metres; together with the size it is the pelvis's place before the camera.
+    """
 
     inputs: Tensor
     joints: Tensor
     up: Tensor
+    root: Tensor
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,7 @@ class Scene:
     """People filmed by virtual cameras.
 
     keypoints: (B, T, 17, 3) COCO-17 as a detector gives them: tangents x / z, y / z in the true camera, confidence.
-    joints: (B, T, 26, 3) metres, camera axes. rotation: (B, 3, 3) world to camera.
+    joints: (B, T, 26, 3) metres, camera axes; T may be fewer middle frames. rotation: (B, 3, 3) world to camera.
     """
 
     keypoints: Tensor
@@ -42,63 +54,97 @@ class Scene:
 
 
 def film(
-    motion: MotionSet, size: int, frames: int, fps: float, generator: torch.Generator, noise: bool = True
+    motion: MotionSet,
+    size: int,
+    frames: int,
+    generator: torch.Generator,
+    data: DataSettings,
+    inner: slice = slice(None),
 ) -> Scene:
     """Draw `size` windows of `frames` frames of other people, each before a camera of its own.
 
-    motion: metres, Z up. fps: rate of the frames, Hz. noise: False gives exact keypoints with confidence 1 of the
-    motion as it was captured.
+    motion: metres, Z up. data: how the people, their motion and what is seen of them vary. inner: the frames whose 3D
+    joints are wanted.
     """
+    device = motion.device
 
     def rand(*shape: int) -> Tensor:
-        return torch.rand(*shape, generator=generator)
+        return torch.rand(*shape, generator=generator, device=device)
 
     seconds = motion.length / motion.fps
     clips = torch.multinomial(seconds, size, replacement=True, generator=generator)
     centre = rand(size) * (motion.length[clips] - 1)
-    tempo = torch.exp(0.15 * torch.randn(size, generator=generator)) if noise else torch.ones(size)
-    positions = windows(motion, clips, centre, motion.fps[clips] / fps * tempo, frames)
-    positions = reproportion(positions, motion.names, generator, 0.07 if noise else 0.0)
+    tempo = torch.exp(data.tempo * torch.randn(size, generator=generator, device=device))
+    positions = windows(motion, clips, centre, motion.fps[clips] / data.fps * tempo, frames)
 
-    coco, take = motion.rows(COCO17.names), motion.rows(TAKE.names)
+    # Another body, seen in a mirror half of the time, is one matrix per person over the joints.
+    matrix = proportions(positions[:, 0], motion.names, generator, data.shape)
     flip = rand(size) < 0.5
-    mirrored = positions * torch.tensor([1.0, -1.0, 1.0])
-    positions = torch.where(flip[:, None, None, None], mirrored, positions)
-    coco_rows = torch.where(flip[:, None], torch.tensor(coco)[COCO17.mirror], torch.tensor(coco))
-    take_rows = torch.where(flip[:, None], torch.tensor(take)[TAKE.mirror], torch.tensor(take))
+    coco = _sided(matrix, motion.rows(COCO17.names), COCO17.mirror, flip)
+    take = _sided(matrix, motion.rows(TAKE.names), TAKE.mirror, flip)
+    sign = torch.ones(size, 1, 1, 3, device=device)
+    sign[:, 0, 0, 1] = torch.where(flip, -1.0, 1.0)
+    positions = positions * sign
 
-    def pick(rows: Tensor) -> Tensor:
-        return positions.gather(2, rows[:, None, :, None].expand(-1, frames, -1, 3))
-
-    cameras = sample_cameras(pick(take_rows[:, :1])[:, :, 0], generator)
-    seen = cameras.to_camera(pick(coco_rows))
-    depth = seen[..., 2].clamp_min(0.3)
+    cameras = sample_cameras(_moved(take[:, :1], positions)[:, :, 0], generator)
+    seen = cameras.to_camera(_moved(coco, positions))
+    depth = seen[..., 2].clamp_min(_NEAR)
     image = seen[..., :2] / depth[..., None]
-    if noise:
-        pelvis = depth[:, :, 11:13].mean(2)
-        hidden = occluded(image, depth, 0.07 / pelvis)
-        outside = (image.abs() > cameras.half_size[:, None, None]).any(-1)
-        keypoints = add_noise(image, 1.65 / pelvis, hidden, outside, fps, generator)
-    else:
+    if data.noise == "none":
         keypoints = torch.cat([image, torch.ones_like(image[..., :1])], dim=-1)
-    return Scene(keypoints, cameras.to_camera(pick(take_rows)), cameras.rotation)
+    else:
+        pelvis = depth[:, :, 11:13].mean(2)
+        hidden = occluded(image, depth, _LIMB / pelvis)
+        outside = (image.abs() > cameras.half_size[:, None, None]).any(-1)
+        keypoints = add_noise(image, _HEIGHT / pelvis, hidden, outside, data.fps, generator)
+    if not data.confidence:
+        keypoints = torch.cat([keypoints[..., :2], (keypoints[..., 2:] > 0).float()], dim=-1)
+    return Scene(keypoints, cameras.to_camera(_moved(take, positions[:, inner])), cameras.rotation)
 
 
 def make_batch(
-    motion: MotionSet, size: int, frames: int, context: int, fps: float, generator: torch.Generator, noise: bool = True
+    motion: MotionSet,
+    size: int,
+    frames: int,
+    context: tuple[int, int],
+    generator: torch.Generator,
+    data: DataSettings,
+    causal: bool = False,
 ) -> Batch:
-    """Draw `size` windows with `frames` output frames each for a network that sees `context` further frames.
+    """Draw `size` windows with `frames` output frames each for a network that sees `context` frames before and after.
 
-    motion: metres, Z up. fps: rate of the lifter, Hz. noise: False gives exact keypoints and a known focal length.
+    motion: metres, Z up. causal: the following camera knows past frames only, as the network.
     """
-    scene = film(motion, size, frames + context + 2 * _MARGIN, fps, generator, noise)
-    guess = torch.exp(0.15 * torch.randn(size, generator=generator)) if noise else torch.ones(size)
-    intrinsics = torch.diag_embed(torch.stack([guess, guess, torch.ones(size)], dim=-1))
-    inputs, rotation = person(scene.keypoints, intrinsics, fps)
+    before, after = context
+    first = _MARGIN + before
+    total = first + frames + after + _MARGIN
+    inner = slice(first, first + frames)
+    scene = film(motion, size, total, generator, data, inner)
+    guess = torch.exp(data.focal * torch.randn(size, generator=generator, device=motion.device))
+    intrinsics = torch.diag_embed(torch.stack([guess, guess, torch.ones_like(guess)], dim=-1))
+    followed = person(scene.keypoints, intrinsics, data.fps, causal)
 
-    inner = slice(_MARGIN + context // 2, _MARGIN + context // 2 + frames)
-    joints = scene.joints[:, inner]
-    turn = rotation[:, inner]
-    joints = (joints - joints[:, :, :1]) @ turn.transpose(-1, -2)
+    turn = followed.rotation[:, inner]
+    joints = scene.joints @ turn.transpose(-1, -2)
     up = (turn @ scene.rotation[:, None, :, 2:])[..., 0]
-    return Batch(inputs[:, _MARGIN:-_MARGIN], joints, up)
+    # Through a lens that is guessed too long, the same picture is that of a pelvis so much further away.
+    stretch = torch.stack([torch.ones_like(guess), torch.ones_like(guess), guess], dim=-1)
+    pelvis = (turn @ (scene.joints[:, :, 0] * stretch[:, None])[..., None])[..., 0]
+    depth, spread = pelvis[..., 2].clamp_min(_NEAR), followed.size[:, inner]
+    root = torch.cat([pelvis[..., :2] / (depth * spread)[..., None], torch.log(depth * spread)[..., None]], dim=-1)
+    return Batch(followed.inputs[:, _MARGIN : total - _MARGIN], joints - joints[:, :, :1], up, root)
+
+
+def _sided(matrix: Tensor, rows: list[int], mirror: np.ndarray, flip: Tensor) -> Tensor:
+    """(B, K, J): the wanted rows of the people's matrices, of the other side for those seen in a mirror."""
+    straight = torch.tensor(rows, device=matrix.device)
+    crossed = straight[torch.as_tensor(mirror, device=matrix.device)]
+    chosen = torch.where(flip[:, None], crossed, straight)
+    return matrix.gather(1, chosen[..., None].expand(-1, -1, matrix.shape[2]))
+
+
+def _moved(matrix: Tensor, positions: Tensor) -> Tensor:
+    """(B, K, J) times (B, T, J, 3): (B, T, K, 3)."""
+    batch, frames, joints, _ = positions.shape
+    flat = positions.transpose(1, 2).reshape(batch, joints, frames * 3)
+    return torch.bmm(matrix, flat).reshape(batch, len(matrix[0]), frames, 3).transpose(1, 2)

@@ -1,173 +1,206 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Train the shipped lifter.
-
-    python -m video_mocap.backend.lifting.training.train --motion MOTION_LIBRARY --output RUN_FOLDER
-
-The motion library has folders `train` and `val`. The run can be stopped and started again: it goes on from
-RUN_FOLDER/last.pt. The same seed gives the same samples. RUN_FOLDER/weights.pt holds the result,
-RUN_FOLDER/log.txt the course.
-"""
+"""Train a lifter: steps, checkpoints, going on after a stop."""
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ....rigging.joints import COCO17, TAKE
-from ..network import Architecture, StridedTemporalModel, TemporalModel
-from .motion import MotionSet, load_motion
+from ...errors import UserError
+from ...files import whole_file
+from ...progress import Progress
+from ..network import StridedTemporalModel, TemporalModel
+from .losses import total_loss
+from .motion import MotionSet
 from .samples import Batch, make_batch
+from .settings import Settings, plain, settings_from
+from .validation import Scores, validate
+
+LAST, LOG = "last.pt", "log.txt"
+#: Steps between two looks at the validation motion.
+LOOK = 500
 
 
-@dataclass(frozen=True)
-class Settings:
-    """steps: optimiser steps in all. batch: windows a step, each of one receptive field. fps: of the lifter, Hz.
+class Run:
+    """A training that can stop after any step and go on later as if it had not.
 
-    One output frame from each of many windows taught far more per second of computing than many neighbouring frames
-    from few windows did.
+    folder: holds `last.pt`; settings: must be those that the folder's run was begun with.
+    initial: weights (a state of the network) that a new run starts from; what it does not know starts at random.
+    Raises UserError if the folder holds another run or a damaged one.
     """
 
-    steps: int = 8000
-    batch: int = 512
-    fps: float = 30.0
-    channels: int = 512
-    widths: tuple[int, ...] = (3, 3, 3, 3)
-    dropout: float = 0.1
-    rate: float = 1e-3
-    seed: int = 1
+    def __init__(
+        self, folder: Path, settings: Settings, motion: MotionSet, initial: dict[str, Tensor] | None = None
+    ) -> None:
+        self.folder, self.settings, self._motion = folder, settings, motion
+        schedule = settings.schedule
+        torch.manual_seed(schedule.seed)  # of the weights
+        kind = StridedTemporalModel if schedule.frames == 1 else TemporalModel
+        self.model = kind(settings.architecture).to(motion.device)
+        if initial is not None:
+            self.model.load_state_dict(_grown(initial, self.model.state_dict()))
+        #: The moving average of the weights: what is validated and exported.
+        self.average = kind(settings.architecture).to(motion.device).requires_grad_(False)
+        self.average.load_state_dict(self.model.state_dict())
+        self._optimizer = torch.optim.Adam(self.model.parameters(), lr=schedule.rate, amsgrad=True)
+        self.step = 0
+        if (folder / LAST).exists():
+            self._restore(folder / LAST)
 
-    @property
-    def architecture(self) -> Architecture:
-        """COCO-17 with confidence in; the take's joints and, as one more, the direction of up, out."""
-        return Architecture(17, 3, len(TAKE) + 1, self.widths, channels=self.channels, dropout=self.dropout)
+    def go_on(self, stop: Callable[[], bool] = lambda: False) -> Iterator[float]:
+        """Train to the end, or until `stop`; gives the loss of each step, and saves the run when left."""
+        try:
+            with ThreadPoolExecutor(2) as pool:
+                coming = self._draw_ahead(pool, self.step)
+                while self.step < self.settings.schedule.steps and not stop():
+                    batch = coming.result()
+                    coming = self._draw_ahead(pool, self.step + 1)
+                    # In a thread of its own a step is whole whenever somebody presses Ctrl-C.
+                    learning = pool.submit(self._learn, batch)
+                    try:
+                        learning.result()
+                    finally:
+                        loss = learning.result()
+                        self.step += 1
+                    yield loss
+        finally:
+            self.save()
+
+    def save(self) -> None:
+        """Write the run's state, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "settings": plain(self.settings),
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+        with whole_file(self.folder / LAST) as path:
+            torch.save(state, path)
+
+    def scores(self, validation: MotionSet) -> dict[str, Scores]:
+        """Of the averaged weights, by the noise of what they are given."""
+        return {name: validate(self.average, validation, self.settings, name) for name in ("none", "measured")}
+
+    def _restore(self, path: Path) -> None:
+        state = read_run(path)
+        if state["settings"] != plain(self.settings):
+            raise UserError(f"{path} is of a run with other settings: choose another folder for this one")
+        try:
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            self._optimizer.load_state_dict(state["optimizer"])
+        except (KeyError, RuntimeError, ValueError):
+            raise UserError(f"{path} is not of this version: choose another folder, or delete it") from None
+        self.step = int(state["step"])
+
+    def _draw_ahead(self, pool: ThreadPoolExecutor, number: int) -> Future[Batch]:
+        """The samples of a step, which depend on the seed and its number alone."""
+        # A GPU draws in its own stream of work; a second thread would only contend for it.
+        if self._motion.device.type == "cpu":
+            return pool.submit(self._draw, number)
+        done: Future[Batch] = Future()
+        done.set_result(self._draw(number))
+        return done
+
+    def _draw(self, number: int) -> Batch:
+        settings, schedule = self.settings, self.settings.schedule
+        generator = torch.Generator(self._motion.device).manual_seed(schedule.seed * 1_000_003 + number)
+        network = settings.architecture
+        return make_batch(
+            self._motion, schedule.batch, schedule.frames, network.padding, generator, settings.data, network.causal
+        )
+
+    def _learn(self, batch: Batch) -> float:
+        schedule = self.settings.schedule
+        torch.manual_seed(schedule.seed * 1_000_003 + self.step)  # of dropout: a run that goes on has the same
+        progress = self.step / schedule.steps
+        warmup = min(1.0, (self.step + 1) / max(1, schedule.warmup))
+        cosine = 0.5 * (1 + math.cos(math.pi * progress))
+        rate = schedule.rate * warmup * (schedule.last_rate + (1 - schedule.last_rate) * cosine)
+        self._optimizer.param_groups[0]["lr"] = rate
+        # VideoPose3D's decay of the batch normalisation's momentum, 0.1 to 0.001.
+        self.model.set_bn_momentum(0.1 * math.exp(-progress * math.log(100)))
+        with torch.autocast(self._motion.device.type, dtype=torch.bfloat16):
+            output, log_errors = self.model.with_errors(batch.inputs)
+        loss = total_loss(output.float(), log_errors.float(), batch, self.settings.loss)
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        # At the start the average is young: it forgets as fast as it has seen steps.
+        _blend(self.average, self.model, min(1 - 1 / schedule.average, (1 + self.step) / (10 + self.step)))
+        return float(loss.detach())
 
 
-def position_error(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Mean distance per joint, metres, of root-relative poses (VideoPose3D's loss)."""
-    return (predicted - truth).norm(dim=-1).mean()
+def read_run(path: Path) -> dict[str, Any]:
+    """The state of a run. Raises UserError if there is none or it is damaged."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        settings_from(state["settings"])
+    except FileNotFoundError:
+        raise UserError(f"there is no training run in {path.parent}") from None
+    except Exception:  # a damaged pickle can fail in any way
+        raise UserError(f"{path} is not the state of a training run, or is damaged") from None
+    return state
 
 
-def loss_of(output: Tensor, batch: Batch) -> Tensor:
-    """Position, metres, and the length of the difference of the unit vectors of up, weighed as 0.1 m."""
-    joints = output[:, :, : len(TAKE)]
-    up = (output[:, :, len(TAKE)] - batch.up).norm(dim=-1).mean()
-    return position_error(joints - joints[:, :, :1], batch.joints) + 0.1 * up
+def train(
+    run: Run, validation: MotionSet, minutes: float, say: Callable[[str], None], progress: Progress
+) -> dict[str, Scores]:
+    """Go on with a run for so many minutes; the course goes to `say` and to `log.txt` in its folder, in lines.
 
-
-def validate(weights: nn.Module, motion: MotionSet, settings: Settings, noise: bool) -> dict[str, float]:
-    """MPJPE and velocity error in mm and mm a frame, tilt in degrees, over fixed windows of the validation motion."""
-    model = TemporalModel(settings.architecture)
-    model.load_state_dict(weights.state_dict())
-    model.eval()
-    generator = torch.Generator().manual_seed(12345)
-    context = model.architecture.receptive_field - 1
-    sums = torch.zeros(3)
-    rounds = 6
-    with torch.no_grad():
-        for _ in range(rounds):
-            batch = make_batch(motion, 64, 48, context, settings.fps, generator, noise)
-            out = model(batch.inputs)
-            joints = out[:, :, : len(TAKE)] - out[:, :, :1]
-            up = torch.nn.functional.normalize(out[:, :, len(TAKE)], dim=-1)
-            cosine = (up * batch.up).sum(-1).clamp(-1, 1)
-            velocity = (joints.diff(dim=1) - batch.joints.diff(dim=1)).norm(dim=-1).mean()
-            sums += torch.stack(
-                [1000 * position_error(joints, batch.joints), 1000 * velocity, torch.rad2deg(cosine.acos()).mean()]
-            )
-    return dict(zip(("mpjpe_mm", "velocity_mm", "tilt_degrees"), (sums / rounds).tolist(), strict=True))
-
-
-def train(motion_folder: Path, output: Path, settings: Settings, minutes: float, initial: Path | None = None) -> None:
-    """Run or go on with a training; stops after `minutes`, leaving a checkpoint that a later call continues.
-
-    initial: the `weights.pt` of an earlier run that a new run starts from.
+    Returns the last scores; none if no step was made. Raises Cancelled after saving.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(settings.seed)
-    model = StridedTemporalModel(settings.architecture)
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.rate, amsgrad=True)
-    training, validation = load_motion(motion_folder / "train"), load_motion(motion_folder / "val")
-    if initial is not None:
-        model.load_state_dict(torch.load(initial, weights_only=True))
-    step, last = 0, output / "last.pt"
-    if last.exists():
-        state = torch.load(last, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = int(state["step"])
-
-    def draw(number: int) -> Batch:
-        generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + number)
-        context = settings.architecture.receptive_field - 1
-        return make_batch(training, settings.batch, 1, context, settings.fps, generator)
-
-    started, running = time.monotonic(), 0.0
-    with ThreadPoolExecutor(1) as pool, (output / "log.txt").open("a") as log:
-        pending = pool.submit(draw, step)
-        while step < settings.steps and time.monotonic() - started < 60 * minutes:
-            batch = pending.result()
-            pending = pool.submit(draw, step + 1)
-            progress = step / settings.steps
-            warmup = min(1.0, (step + 1) / 200)
-            optimizer.param_groups[0]["lr"] = (
-                settings.rate * warmup * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
-            )
-            model.set_bn_momentum(0.1 * math.exp(-progress * math.log(100)))
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                out = model(batch.inputs)
-            loss = loss_of(out.float(), batch)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            step += 1
-            running = loss.item() if step == 1 else 0.98 * running + 0.02 * loss.item()
-            if step % 250 == 0 or step == settings.steps:
-                exact, noisy = (validate(model, validation, settings, noise) for noise in (False, True))
-                line = f"step {step} minutes {(time.monotonic() - started) / 60:.1f} loss {running:.4f}"
-                for name, scores in (("exact", exact), ("noisy", noisy)):
-                    line += f" | {name} " + " ".join(f"{key} {value:.1f}" for key, value in scores.items())
-                print(line, flush=True)
+    began = time.monotonic()
+    smooth, total = 0.0, run.settings.schedule.steps
+    scores: dict[str, Scores] = {}
+    run.folder.mkdir(parents=True, exist_ok=True)
+    progress.step("training", run.step, total)
+    with (run.folder / LOG).open("a", encoding="utf-8") as log:
+        for loss in run.go_on(lambda: time.monotonic() - began > 60 * minutes):
+            smooth = loss if smooth == 0.0 else 0.98 * smooth + 0.02 * loss
+            progress.step("training", run.step, total)
+            if run.step % LOOK == 0 or run.step == total:
+                run.save()
+                scores = run.scores(validation)
+                line = f"step {run.step} after {(time.monotonic() - began) / 60:.1f} min, loss {smooth:.4f}"
+                for noise, score in scores.items():
+                    line += f" | noise {noise}: {score}"
+                say(line)
                 log.write(line + "\n")
                 log.flush()
-                _save(last, model, optimizer, step, settings)
-        _save(last, model, optimizer, step, settings)
-        torch.save(model.state_dict(), output / "weights.pt")
+    return scores
 
 
-def _save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, settings: Settings) -> None:
-    state = {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "step": step,
-        "settings": asdict(settings),
-        "joints_in": list(COCO17.names),
-    }
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)
+@torch.no_grad()
+def _blend(average: nn.Module, model: nn.Module, memory: float) -> None:
+    for kept, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        if kept.is_floating_point():
+            kept.lerp_(new, 1 - memory)
+        else:
+            kept.copy_(new)
 
 
-def main() -> None:
-    """Command line of the training."""
-    parser = argparse.ArgumentParser(description="Train the lifter on a motion library.")
-    parser.add_argument("--motion", type=Path, required=True, help="folder with train/ and val/")
-    parser.add_argument("--output", type=Path, required=True, help="folder of this run; an existing one goes on")
-    parser.add_argument("--steps", type=int, default=Settings.steps)
-    parser.add_argument("--minutes", type=float, default=24 * 60.0, help="stop after this time, ready to go on")
-    parser.add_argument("--seed", type=int, default=Settings.seed)
-    parser.add_argument("--rate", type=float, default=Settings.rate, help="learning rate at its peak")
-    parser.add_argument("--initial", type=Path, help="weights.pt of an earlier run to start from")
-    arguments = parser.parse_args()
-    settings = Settings(steps=arguments.steps, seed=arguments.seed, rate=arguments.rate)
-    train(arguments.motion, arguments.output, settings, arguments.minutes, arguments.initial)
-
-
-if __name__ == "__main__":
-    main()
+def _grown(known: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Known weights in a network that may have more outputs, and what it has beside at random."""
+    state = {}
+    for key, random in wanted.items():
+        value = random.clone()
+        if key in known:
+            old = known[key].to(value.device, value.dtype)
+            if old.ndim == 0:
+                value = old
+            elif old.shape[1:] == value.shape[1:] and len(old) <= len(value):
+                value[: len(old)] = old
+            else:
+                raise UserError(f"the weights to start from are of another network ({key} is {tuple(old.shape)})")
+        state[key] = value
+    return state

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What training minimises: VideoPose3D's mean distance per joint, and what else the settings weigh in."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from ....rigging.joints import TAKE
+from .samples import Batch
+from .settings import LossSettings
+
+_JOINTS = len(TAKE)
+_PARENTS = [parent for parent, _ in TAKE.bones]
+_CHILDREN = [child for _, child in TAKE.bones]
+
+
+def split(output: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The network's (B, T, 28, 3) as joints relative to the pelvis, up, and root (shapes of `Batch`)."""
+    joints = output[:, :, :_JOINTS]
+    return joints - joints[:, :, :1], output[:, :, _JOINTS], output[:, :, _JOINTS + 1]
+
+
+def position_error(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Mean distance per joint, metres, of root-relative poses (Pavllo et al. 2019, equation of section 3)."""
+    return (predicted - truth).norm(dim=-1).mean()
+
+
+def total_loss(output: Tensor, log_errors: Tensor, batch: Batch, weights: LossSettings) -> Tensor:
+    """The sum that is minimised.
+
+    output: (B, T, 28, 3). log_errors: (B, T, 26). The errors' part is the likelihood of an exponential distribution
+    whose mean is told; by the network's make it teaches nothing but the telling.
+    """
+    joints, up, root = split(output)
+    distance = (joints - batch.joints).norm(dim=-1)
+    loss = distance.mean()
+    loss = loss + weights.up * (up - batch.up).norm(dim=-1).mean()
+    loss = loss + weights.root * (root - batch.root).abs().sum(-1).mean()
+    if weights.direction > 0:
+        bones, true_bones = _directions(joints), _directions(batch.joints)
+        loss = loss + weights.direction * (bones - true_bones).norm(dim=-1).mean()
+    if weights.velocity > 0:
+        loss = loss + weights.velocity * (joints - batch.joints).diff(dim=1).norm(dim=-1).mean()
+    told = (distance.detach()[:, :, 1:] * torch.exp(-log_errors[:, :, 1:]) + log_errors[:, :, 1:]).mean()
+    return loss + 0.01 * told
+
+
+def _directions(joints: Tensor) -> Tensor:
+    return normalize(joints[:, :, _CHILDREN] - joints[:, :, _PARENTS], dim=-1, eps=1e-4)

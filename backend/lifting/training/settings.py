@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a training run is made with: a TOML file, one table per concern, every value with a default."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from ....rigging.joints import COCO17, TAKE
+from ...errors import UserError
+from ..network import Architecture
+
+#: What the network gives beside the joints of a take: world up, and where the pelvis is (`samples.Batch.root`).
+UP, ROOT = "up", "root"
+OUTPUTS = (*TAKE.names, UP, ROOT)
+#: "measured": as the carried detector errs. "none": exact keypoints.
+NOISES = ("measured", "none")
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """widths: filter widths; their product is the receptive field in frames. channels, dropout: as in the paper
+    1024 and 0.25. causal: past frames only, for live use."""
+
+    widths: tuple[int, ...] = (3, 3, 3, 3)
+    channels: int = 512
+    dropout: float = 0.1
+    causal: bool = False
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """fps: the rate the lifter works at, Hz. without: sources of the motion library that are left out, by file name.
+    shape: standard deviation of the logarithm of a bone's factor; 0 keeps everybody's own proportions. tempo: likewise
+    of the speed of the motion. focal: likewise of the guess at the focal length. noise: one of `NOISES`. confidence:
+    False tells the network only whether a point was found."""
+
+    fps: float = 30.0
+    without: tuple[str, ...] = ()
+    shape: float = 0.07
+    tempo: float = 0.15
+    focal: float = 0.15
+    noise: str = "measured"
+    confidence: bool = True
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Weights beside the mean distance per joint in metres, which has 1 (VideoPose3D's loss).
+
+    direction: of the length of the difference of unit bone vectors. up: of the same of world up. root: of the error of
+    the pelvis's place, in parts of its distance. velocity: of the error of a joint's step between frames, metres; it
+    needs frames > 1.
+    """
+
+    direction: float = 0.0
+    up: float = 0.1
+    root: float = 0.1
+    velocity: float = 0.0
+
+
+@dataclass(frozen=True)
+class ScheduleSettings:
+    """steps: optimiser steps in all. batch: windows a step. frames: output frames a window; one from each of many
+    windows taught far more per second than many neighbours from few. rate: the learning rate's peak, after `warmup`
+    steps; it falls to `last_rate` of that along a cosine. average: memory of the moving average of the weights, steps.
+    """
+
+    steps: int = 8000
+    batch: int = 512
+    frames: int = 1
+    rate: float = 1e-3
+    last_rate: float = 0.01
+    warmup: int = 200
+    average: int = 500
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of it. name: of the weights."""
+
+    name: str = "temporal-coco17-take26"
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+
+    @property
+    def architecture(self) -> Architecture:
+        """COCO-17 with confidence in; the take's joints, up and the root out, and an expected error per joint."""
+        n = self.network
+        return Architecture(
+            len(COCO17), 3, len(OUTPUTS), n.widths, n.causal, n.channels, n.dropout, error_outputs=len(TAKE)
+        )
+
+
+def read_settings(path: Path) -> Settings:
+    """Read a TOML file. Raises UserError, in one sentence, if it is none or a value is not possible."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not TOML: {error}") from None
+    try:
+        return settings_from(data)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def settings_from(data: dict[str, Any]) -> Settings:
+    """Settings of plain values, as `plain` gives and TOML holds them. Raises ValueError, in one sentence."""
+    settings: Settings = _filled(Settings, data, "")
+    _check(settings)
+    return settings
+
+
+def plain(settings: Settings) -> dict[str, Any]:
+    """The reverse of `settings_from`."""
+    return asdict(settings)
+
+
+def _filled(kind: type[Any], data: dict[str, Any], table: str) -> Any:
+    known = {each.name: each for each in fields(kind)}
+    values: dict[str, Any] = {}
+    for name, value in data.items():
+        if name not in known:
+            raise ValueError(f"there is no setting {table}{name}; there are {', '.join(known)}")
+        default = getattr(kind(), name)
+        if is_dataclass(default):
+            if not isinstance(value, dict):
+                raise ValueError(f"{table}{name} must be a table")
+            values[name] = _filled(type(default), value, f"{name}.")
+        else:
+            values[name] = _converted(f"{table}{name}", value, default)
+    return kind(**values)
+
+
+def _converted(name: str, value: Any, default: Any) -> Any:
+    if isinstance(default, tuple):
+        item = int if name.endswith("widths") else str
+        if not isinstance(value, list | tuple) or not all(type(each) is item for each in value):
+            raise ValueError(f"{name} must be a list of {'whole numbers' if item is int else 'names'}")
+        return tuple(value)
+    if isinstance(default, float) and type(value) in (int, float):
+        return float(value)
+    if type(value) is not type(default):
+        words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
+        raise ValueError(f"{name} must be {words[type(default)]}, not {value!r}")
+    return value
+
+
+def _check(settings: Settings) -> None:
+    network, data, loss, schedule = settings.network, settings.data, settings.loss, settings.schedule
+    if not network.widths or any(width % 2 == 0 or not 1 <= width <= 243 for width in network.widths):
+        raise ValueError(f"network.widths must be odd numbers, not {list(network.widths)}")
+    if data.noise not in NOISES:
+        raise ValueError(f"data.noise must be one of {', '.join(NOISES)}, not {data.noise}")
+    if not 10 <= data.fps <= 120:
+        raise ValueError(f"data.fps must lie between 10 and 120, not {data.fps:g}")
+    if loss.velocity > 0 and schedule.frames < 2:
+        raise ValueError("loss.velocity needs schedule.frames of at least 2")
+    for table, names in (
+        (network, ("channels",)),
+        (schedule, ("steps", "batch", "frames", "rate", "average")),
+    ):
+        for name in names:
+            if not getattr(table, name) > 0:
+                raise ValueError(f"{name} must be more than 0, not {getattr(table, name)}")
+    for table, names in (
+        (network, ("dropout",)),
+        (data, ("shape", "tempo", "focal")),
+        (loss, ("direction", "up", "root", "velocity")),
+        (schedule, ("last_rate", "warmup", "seed")),
+    ):
+        for name in names:
+            if not getattr(table, name) >= 0:
+                raise ValueError(f"{name} must not be negative, but is {getattr(table, name)}")
+    if network.dropout >= 1:
+        raise ValueError(f"dropout must be below 1, not {network.dropout}")
