@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,16 @@ CHARACTERS = (".blend", ".fbx", ".glb", ".gltf", ".bvh")
 
 @dataclass(frozen=True)
 class Character:
-    """path: of the file. armature: name of the object where there are several. mapping: a rig preset's file."""
+    """How a character gets a motion.
+
+    path: of the file. armature: name of the object where there are several. mapping: a rig preset's file. options: a
+    table as `rigging.retarget.settings` has it.
+    """
 
     path: Path
     armature: str | None = None
     mapping: Path | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ def bake_character(
         "character": str(character.path.resolve()),
         "armature": character.armature,
         "mapping": str(character.mapping.resolve()) if character.mapping else None,
+        "options": dict(character.options),
     }
     said = bake_in_blender(take_path, output, job, progress)
     progress.report(Step("bake", 1, 1))

@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 from .commands import bake, capture, detect, doctor, evaluate, lift, models, serve
@@ -83,7 +83,7 @@ def _run(argv: Sequence[str] | None, interrupt: Interrupt) -> int:
         arguments = parser.parse_args(argv)
         command = parsers[arguments.command]
         with own_streams(bool(arguments.debug)):
-            return _command(command, arguments, interrupt)
+            return _command(command, arguments, interrupt, parsers)
     except SystemExit as leaving:  # argparse: help or wrong usage
         return leaving.code if isinstance(leaving.code, int) else WRONG_USAGE
     except BrokenPipeError:  # whoever read our output has gone
@@ -93,11 +93,16 @@ def _run(argv: Sequence[str] | None, interrupt: Interrupt) -> int:
         return interrupt.status or INTERRUPTED
 
 
-def _command(parser: argparse.ArgumentParser, arguments: argparse.Namespace, interrupt: Interrupt) -> int:
+def _command(
+    parser: argparse.ArgumentParser,
+    arguments: argparse.Namespace,
+    interrupt: Interrupt,
+    parsers: Mapping[str, argparse.ArgumentParser],
+) -> int:
     module = COMMANDS[arguments.command]
     console = Console(bool(getattr(arguments, "json", None)), interrupt.requested)
     try:
-        apply_settings(parser, arguments)
+        apply_settings(parser, arguments, parsers.get(getattr(module, "SHARES_SETTINGS_WITH", "")))
         console.as_json = bool(getattr(arguments, "json", None))
         problem = module.usage_problem(arguments) if hasattr(module, "usage_problem") else None
         if problem is not None:

@@ -33,6 +33,24 @@ for name in ("hero", "villain"):
 bpy.ops.wm.save_as_mainfile(filepath=folder + "/two.blend")
 bpy.data.objects.remove(bpy.data.objects["villain"])
 bpy.ops.wm.save_as_mainfile(filepath=folder + "/boneless.blend")
+dog = bpy.data.objects["hero"]
+bpy.context.view_layer.objects.active = dog
+bpy.ops.object.mode_set(mode="EDIT")
+def bone(name, parent, head, tail):
+    made = dog.data.edit_bones.new(name)
+    made.head, made.tail, made.parent = head, tail, dog.data.edit_bones.get(parent)
+bone("hips", "", (0, 0.4, 0.55), (0, 0.2, 0.55))
+bone("spine", "hips", (0, 0.2, 0.55), (0, -0.3, 0.55))
+bone("neck", "spine", (0, -0.3, 0.55), (0, -0.45, 0.7))
+bone("head", "neck", (0, -0.45, 0.7), (0, -0.65, 0.7))
+bone("tail", "hips", (0, 0.4, 0.55), (0, 0.7, 0.6))
+for end, y, above in (("front", -0.3, "spine"), ("back", 0.4, "hips")):
+    for side, x in ((".L", 0.12), (".R", -0.12)):
+        bone(end + "_upper" + side, above, (x, y, 0.5), (x, y + 0.01, 0.3))
+        bone(end + "_lower" + side, end + "_upper" + side, (x, y, 0.3), (x, y + 0.01, 0.08))
+        bone(end + "_paw" + side, end + "_lower" + side, (x, y, 0.08), (x, y - 0.1, 0.0))
+bpy.ops.object.mode_set(mode="OBJECT")
+bpy.ops.wm.save_as_mainfile(filepath=folder + "/dog.blend")
 os._exit(0)
 """
 
@@ -125,6 +143,8 @@ def test_other_programs_get_the_same_motion(takes: Path, tmp_path: Path, suffix:
         (["one.take.npz", "--character", "two.blend"], "several armatures (hero, villain); choose one with --armature"),
         (["one.take.npz", "--character", "two.blend", "--armature", "x"], "no armature called x; it has hero, villain"),
         (["one.take.npz", "--character", "boneless.blend"], "hero has no bones"),
+        (["one.take.npz", "--character", "dog.blend"], "four legs"),
+        (["one.take.npz", "--character", "dog.blend", "--trim-start", "9"], "four legs"),
         (["one.take.npz", "--character", "torn.blend"], "Blender cannot read torn.blend"),
         (["one.take.npz", "--character", "none.blend"], "does not exist"),
         (["one.take.npz", "--character", "hero.obj"], "is no character"),
@@ -138,6 +158,26 @@ def test_what_cannot_be_done_is_a_sentence_and_leaves_nothing(
 ) -> None:
     names = [str(takes / word) if Path(word).suffix else word for word in arguments]
     assert cli.main(["bake", *names, "-o", str(tmp_path / "out.blend")]) == 1
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert len(captured.err.strip().splitlines()) == 1
+    assert captured.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--trim-start", "9"], "the person is not seen in the trimmed part of the motion"),
+        (["--limbs", "ik"], "has no IK controls that its preset names; choose FK"),
+        (["--root-motion", "root"], "has no bone mapped as root"),
+    ],
+)
+def test_options_that_this_character_cannot_have_are_a_sentence(
+    takes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], said: str
+) -> None:
+    asked = ["bake", str(takes / "one.take.npz"), "-o", str(tmp_path / "out.blend"), *flags]
+    assert cli.main([*asked, "--character", str(character("plain_stick.blend"))]) == 1
     captured = capsys.readouterr()
     assert said in captured.err
     assert "Traceback" not in captured.err
@@ -176,3 +216,20 @@ def test_a_mapping_of_the_animators_own_is_followed(
     ]
     assert cli.main([*asked, "--character", str(character("plain_stick.blend")), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["report"]["preset"] == "mine"
+
+
+def test_what_an_animator_chooses_reaches_the_file(
+    takes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "shot.toml").write_text("quality = 'draft'\n[retarget]\ntrim_end = 1.0\njoint_limits = true\n")
+    output = tmp_path / "hero.blend"
+    asked = ["bake", str(takes / "one.take.npz"), "-o", str(output), "--json"]
+    asked += ["--character", str(character("mpfb_game_engine.blend")), "--settings", str(tmp_path / "shot.toml")]
+    asked += ["--keys", "reduced", "--tolerance", "8", "--no-lock-feet", "--offset", "3", "0", "0"]
+    assert cli.main(asked) == 0
+    report = json.loads(capsys.readouterr().out)["report"]
+    assert report["frames"] == [1, 25]
+    assert report["limited"] == {}
+    assert report["keys"] < 0.6 * report["all_keys"]
+    assert report["slide"][1] == report["slide"][2]
+    assert look(output, "pelvis")["heads"]["20"][0] == pytest.approx(3.0, abs=0.1)

@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import checks, options
+from . import checks, options, retarget_options
 
 if TYPE_CHECKING:
     from .console import Console
 
 HELP = "a take to a .blend, .fbx or .bvh"
+#: One settings file of a shot serves both; of it only what is of use here is taken.
+SHARES_SETTINGS_WITH = "capture"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--footage", type=Path, metavar="VIDEO", help="shown behind the armature in a .blend")
     parser.add_argument("--person", type=int, metavar="ID", help="only this person (default: all)")
     options.add_character(parser)
+    options.add_settings(parser)
     options.add_json(parser)
 
 
@@ -69,7 +72,9 @@ def _run_character(arguments: argparse.Namespace, output: Path, console: Console
     from ..bake_character import Character, bake_character
 
     started = time.monotonic()
-    character = Character(arguments.character, arguments.armature, arguments.mapping)
+    character = Character(
+        arguments.character, arguments.armature, arguments.mapping, retarget_options.retarget_table(arguments)
+    )
     done = bake_character(arguments.take, output, character, arguments.person, progress=console.progress)
     console.close()
     seconds = time.monotonic() - started

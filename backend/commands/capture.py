@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from . import checks, options
+from . import checks, options, retarget_options
 
 if TYPE_CHECKING:
     from ...rigging.take import Take
@@ -90,7 +90,9 @@ def _character(arguments: argparse.Namespace) -> Character | None:
         return None
     from ..bake_character import Character, check_character
 
-    character = Character(arguments.character, arguments.armature, arguments.mapping)
+    character = Character(
+        arguments.character, arguments.armature, arguments.mapping, retarget_options.retarget_table(arguments)
+    )
     check_character(character)
     return character
 

@@ -10,6 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .retarget_options import add_retarget, retarget_problem
+
 if TYPE_CHECKING:
     from ..pipeline import CaptureOptions
 
@@ -66,6 +68,7 @@ def add_character(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--armature", metavar="NAME", help="of the character's armatures this one")
     group.add_argument("--mapping", type=Path, metavar="PRESET.toml", help="which bone is what, if it is not found out")
+    add_retarget(parser)
 
 
 def character_problem(arguments: argparse.Namespace) -> str | None:
@@ -74,7 +77,7 @@ def character_problem(arguments: argparse.Namespace) -> str | None:
         for name in ("armature", "mapping"):
             if getattr(arguments, name) is not None:
                 return f"--{name} needs --character"
-    return None
+    return retarget_problem(arguments)
 
 
 def add_footage(parser: argparse.ArgumentParser) -> None:
@@ -118,6 +121,11 @@ def add_lifter(parser: argparse.ArgumentParser) -> None:
 def add_running(parser: argparse.ArgumentParser) -> None:
     """Where it runs and what steers it."""
     parser.add_argument("--device", choices=DEVICES, help="auto takes a GPU where there is one (default: auto)")
+    add_settings(parser)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """The same from a file."""
     parser.add_argument(
         "--settings", type=Path, metavar="FILE.toml", help="options from a file: long names with underscores = value"
     )

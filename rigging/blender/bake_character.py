@@ -4,7 +4,7 @@
 """A take's person onto a character of the animator's, as a file, in a process of its own (see `bake`).
 
 The job besides what `bake` takes: `character` (path), `armature` (name of the object or null), `mapping` (path of a rig
-preset or null), `options` (fields of `retarget.options.Options`). What came of it goes to stdout as one line of JSON
+preset or null), `options` (a table as `retarget.settings` has it). What came of it goes to stdout as one line of JSON
 after "report: ".
 """
 
@@ -20,8 +20,8 @@ import bpy
 
 from ..retarget.controls import controls_of
 from ..retarget.mapping import map_rig
-from ..retarget.options import Options
 from ..retarget.presets import read_preset, shipped_presets
+from ..retarget.settings import options_of
 from ..retarget.source import take_source
 from ..take import Take
 from .bvh_export import character_bvh
@@ -46,12 +46,9 @@ def bake_character(take: Take, person: int, job: dict[str, Any], save: Callable[
         presets = (read_preset(Path(job["mapping"])),)
     mapping = map_rig(rig, presets)
     # An .fbx has times, not frames: its time 0 is the first frame of the footage (Blender imports it as frame 1).
-    given = {
-        "start_frame": 0 if output.suffix.lower() == ".fbx" else 1,
-        "name": job["name"],
-        **(job.get("options") or {}),
-    }
-    options = Options(**given, scene_fps=scene_rate(scene))
+    first = 0 if output.suffix.lower() == ".fbx" else 1
+    given = {"scene_fps": scene_rate(scene), "start_frame": first, "name": job["name"]}
+    options = options_of(job.get("options") or {}, **given)
     done = retarget_onto(armature, source, options, mapping.slots, controls_of(mapping.preset, presets))
     first, last = done.report.frames
     scene.frame_start, scene.frame_end = max(0, int(first)), max(0, int(last))
