@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The choices for a capture as a TOML file: the one that `video-mocap capture --settings` reads. No bpy.
 
-Keys are the long option names with underscores; what stands at its default is left out.
+Keys are the long option names with underscores; what stands at its default is left out. `[retarget]` holds the options
+of a retargeting as `rigging.retarget.settings` has them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ...rigging.retarget.settings import options_of
 from ..files import write_whole
 
 #: Options of the command line that mean nothing here: what it writes is chosen elsewhere.
@@ -73,7 +75,7 @@ OPTIONS: Mapping[str, Callable[[Any], Any]] = {
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The options that a settings file names, checked. A relative `camera` is beside the file.
+    """The options that a settings file names, checked; "retarget" is a table. A relative `camera` is beside the file.
 
     Raises SettingsError, in one sentence, for a file that cannot be read, unknown keys and values that do not fit.
     """
@@ -86,6 +88,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} cannot be read: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path.name} is not TOML: {' '.join(str(error).split())}") from None
+    retarget = {"retarget": _retarget(path, found.pop("retarget"))} if "retarget" in found else {}
     options = {key: _checked(path, key, value) for key, value in found.items() if key not in COMMAND_LINE_ONLY}
     if sum(key in options for key in ("focal_length", "fov", "camera")) > 1:
         raise SettingsError(f"{path.name}: only one of focal_length, fov and camera can be known")
@@ -93,7 +96,17 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path.name}: end must lie after start")
     if "camera" in options:
         options["camera"] = str((path.parent / options["camera"]).resolve())
-    return options
+    return options | retarget
+
+
+def _retarget(path: Path, table: Any) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path.name}: retarget must be a table, [retarget]")
+    try:
+        options_of(table)
+    except ValueError as error:
+        raise SettingsError(f"{path.name}: [retarget] {error}") from None
+    return table
 
 
 def _checked(path: Path, key: str, value: Any) -> Any:
@@ -106,15 +119,30 @@ def _checked(path: Path, key: str, value: Any) -> Any:
 
 
 def write_settings(path: Path, options: Mapping[str, Any]) -> None:
-    """Write options (None: left out). Raises WriteError; a file that was there stays whole then."""
-    lines = [f"{key} = {_as_toml(value)}" for key, value in options.items() if value is not None]
-    text = "# Video Mocap: settings of a capture\n" + "".join(f"{line}\n" for line in lines)
+    """Write options (None: left out; "retarget": a table).
+
+    Raises WriteError; a file that was there stays whole then.
+    """
+    rows = {key: value for key, value in options.items() if value is not None and key != "retarget"}
+    text = "# Video Mocap: settings of a capture\n" + _rows(rows)
+    if "retarget" in options:
+        text += "\n[retarget]\n" + _rows(options["retarget"])
     write_whole(path, lambda file: (file.write(text.encode()), None)[1])
+
+
+def _rows(values: Mapping[str, Any]) -> str:
+    return "".join(f"{key} = {_as_toml(value)}\n" for key, value in values.items())
 
 
 def _as_toml(value: Any) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in escaped) + '"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_as_toml, value))}]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_as_toml(key)} = {_as_toml(one)}" for key, one in value.items()) + " }"
     # Blender's numbers are single precision: 0.3 comes as 0.30000001192.
     return repr(float(f"{value:.7g}")) if isinstance(value, float) else repr(value)

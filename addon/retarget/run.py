@@ -12,13 +12,11 @@ from typing import Any
 import bpy
 
 from ...rigging.blender.blocks import Block, GoneError
-from ...rigging.blender.rate import scene_rate
 from ...rigging.blender.retarget import metric_rig, retarget_in_pieces
 from ...rigging.blender.retarget_source import armature_source, motion_range
 from ...rigging.retarget.bvh_source import bvh_source
 from ...rigging.retarget.controls import controls_of
 from ...rigging.retarget.mapping import IncompleteMappingError, map_rig
-from ...rigging.retarget.options import Options
 from ...rigging.retarget.rig import Rig
 from ...rigging.retarget.source import take_source
 from ...rigging.retarget.transfer import Source
@@ -28,37 +26,13 @@ from ..capture.origin import Origin
 from ..capture.request import absolute
 from ..chores import Chore, aside
 from ..properties import active_person, active_take
-from . import presets, rows
-from .settings import INFLUENCES, RetargetSettings, chosen
+from . import choices, presets, rows
+from .settings import RetargetSettings
 
 #: A BVH file of an hour is below this.
 _MOST_BYTES = 1 << 30
 #: Characters of a name in Blender, with room for a number.
 _LONGEST = 58
-
-
-def options(scene: bpy.types.Scene, name: str, start_frame: int) -> Options:
-    """What the choices come to. Raises ValueError, in one sentence, where they cannot be."""
-    settings = scene.video_mocap.retarget
-    trim = (settings.trim_start or None, settings.trim_end or None) if settings.use_trim else (None, None)
-    found = Options(
-        scene_fps=scene_rate(scene),
-        start_frame=start_frame,
-        keys=chosen(settings.keys),
-        tolerance=settings.tolerance,
-        smoothing=chosen(settings.smoothing),
-        strength=settings.strength,
-        feet=settings.feet,
-        root=chosen(settings.root),
-        limbs=chosen(settings.limbs),
-        influence={part: getattr(settings, name) for name, part in INFLUENCES.items() if getattr(settings, name) < 1},
-        trim=trim,
-        loop=settings.loop,
-        action=chosen(settings.action),
-        name=name,
-    )
-    found.check()
-    return found
 
 
 def start(scene: bpy.types.Scene) -> Chore:
@@ -68,7 +42,7 @@ def start(scene: bpy.types.Scene) -> Chore:
     origin = Origin(settings.target.name, Path())
     origin.take_scene(scene)
     name, first, read = _motion(scene, settings)
-    wanted = options(scene, f"{name} on {origin.name}"[:_LONGEST], first)
+    wanted = choices.options(scene, f"{name} on {origin.name}"[:_LONGEST], first)
     slots = rows.chosen(settings)
     controls = controls_of(settings.preset, presets.known(own))
     moving = Block("objects", settings.armature) if settings.source == "ARMATURE" else None

@@ -13,6 +13,7 @@ from bpy.props import (
     CollectionProperty,
     EnumProperty,
     FloatProperty,
+    FloatVectorProperty,
     IntProperty,
     PointerProperty,
     StringProperty,
@@ -172,6 +173,11 @@ class RetargetSettings(bpy.types.PropertyGroup):
         precision=1,
     )
     feet: BoolProperty(name="Lock Feet", description="Feet that stand do not slide", default=True)
+    limits: BoolProperty(
+        name="Joint Limits",
+        description="Joints turn no further than people can; motion that is meant to go there is held back, too",
+        default=False,
+    )
     root: EnumProperty(name="Root Motion", description="What carries the character through space", items=ROOTS)
     limbs: EnumProperty(
         name="Limbs", description="Which controls of arms and legs get keys, where a character has both", items=LIMBS
@@ -188,6 +194,18 @@ class RetargetSettings(bpy.types.PropertyGroup):
     )
     trim_end: FloatProperty(
         name="End", description="Where the part ends, in seconds of the motion; 0: at its end", min=0, step=10
+    )
+    scale: FloatProperty(
+        name="Path Scale",
+        description="The way over the floor, besides what the length of the character's legs makes of it",
+        min=0.01,
+        soft_min=0.25,
+        soft_max=4,
+        max=100,
+        default=1,
+    )
+    offset: FloatVectorProperty(
+        name="Offset", description="How far the character is moved, in the world", subtype="TRANSLATION", size=3
     )
     loop: BoolProperty(name="Loop", description="The end leads back into the start", default=False)
     action: EnumProperty(name="Keys Go Into", description="What becomes of the character's action", items=ACTIONS)

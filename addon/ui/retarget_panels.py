@@ -130,6 +130,7 @@ class RetargetOptions:
         if settings.keys == "REDUCED":
             column.prop(settings, "tolerance")
         column.prop(settings, "feet")
+        column.prop(settings, "limits")
         for name, items in (("root", ROOTS), ("limbs", LIMBS), ("smoothing", SMOOTHING)):
             if len(items) > 1:
                 column.prop(settings, name)
@@ -143,6 +144,8 @@ class RetargetOptions:
         part.prop(settings, "trim_start", text="")
         part.prop(settings, "trim_end", text="")
         layout.prop(settings, "loop")
+        layout.prop(settings, "scale")
+        layout.column().prop(settings, "offset")
         layout.prop(settings, "action")
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The bpy package carries no types.
 # pyright: reportInvalidTypeForm=false, reportAttributeAccessIssue=false, reportMissingImports=false
-"""The choices for a capture to and from a TOML file, the one that `video-mocap capture --settings` takes."""
+"""The choices for capture and retargeting to and from a TOML file, which `video-mocap ... --settings` takes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bpy.props import StringProperty
 from .. import session
 from ..capture import request, settings_file
 from ..chores import Chore
+from ..retarget import choices
 from ..rights import refusal
 from .running import follow, report
 
@@ -33,7 +34,7 @@ class _SettingsFile:
 
 
 class VIDEO_MOCAP_OT_save_settings(_SettingsFile, bpy.types.Operator):  # noqa: N801, Blender's convention
-    """Write the choices for a capture to a file that the command line takes too"""
+    """Write the choices for captures and for retargeting to a file that the command line takes too"""
 
     bl_idname = "video_mocap.save_settings"
     bl_label = "Save..."
@@ -53,6 +54,10 @@ class VIDEO_MOCAP_OT_save_settings(_SettingsFile, bpy.types.Operator):  # noqa: 
         """Write it."""
         path = Path(bpy.path.abspath(self.filepath)).with_suffix(".toml")
         options, scene = request.options(context.scene.video_mocap), context.scene.name
+        try:
+            options["retarget"] = choices.table(context.scene)
+        except ValueError as error:
+            return report(self, error)
 
         def build(_nothing: None) -> Generator[Any, Any, None]:
             from ..capture.known_camera import known_camera
@@ -70,7 +75,7 @@ class VIDEO_MOCAP_OT_save_settings(_SettingsFile, bpy.types.Operator):  # noqa: 
 
 
 class VIDEO_MOCAP_OT_load_settings(_SettingsFile, bpy.types.Operator):  # noqa: N801
-    """Read the choices for a capture from a file"""
+    """Read the choices for captures and for retargeting from a file"""
 
     bl_idname = "video_mocap.load_settings"
     bl_label = "Load..."
@@ -91,6 +96,8 @@ class VIDEO_MOCAP_OT_load_settings(_SettingsFile, bpy.types.Operator):  # noqa: 
         except settings_file.SettingsError as error:
             return report(self, error)
         request.apply_options(context.scene.video_mocap, chosen)
+        if "retarget" in chosen:
+            choices.apply_table(context.scene, chosen["retarget"])
         return {"FINISHED"}
 
 

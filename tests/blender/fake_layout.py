@@ -13,11 +13,12 @@ _FUNCTIONS = bpy.types.UILayout.bl_rna.functions
 
 
 class FakeLayout:
-    """texts: of all labels, bars and buttons. operators: (idname, properties that were set)."""
+    """texts: of all labels, bars and buttons. props: names of properties. operators: (idname, properties set)."""
 
     def __init__(self, parent: FakeLayout | None = None) -> None:
         root = parent or self
         self.texts: list[str] = root.texts if parent else []
+        self.props: list[str] = root.props if parent else []
         self.operators: list[tuple[str, SimpleNamespace]] = root.operators if parent else []
 
     def __getattr__(self, name: str) -> Any:
@@ -51,6 +52,7 @@ class FakeLayout:
     def prop(self, data: Any, name: str, **options: Any) -> None:
         _check("prop", options)
         assert name in data.bl_rna.properties, f"{data} has no {name}"
+        self.props.append(name)
         self._say(options.get("text", data.bl_rna.properties[name].name))
 
     def prop_search(self, data: Any, name: str, other: Any, collection: str, **_options: Any) -> None:

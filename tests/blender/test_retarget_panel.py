@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +253,60 @@ def test_options_reach_the_keys(take: Path) -> None:
     assert sum(len(points) for points in part_keys(armature).values()) < full
     choices().trim_start, choices().trim_end = 2.0, 1.0
     assert "ends before it starts" in refused(ops.retarget)
+
+
+def choose_everything() -> None:
+    """Every choice at something else than its default."""
+    for name, value in {
+        "keys": "REDUCED", "tolerance": 2.5, "smoothing": "ONE_EURO", "strength": 0.25, "feet": False, "limits": True,
+        "root": "IN_PLACE", "limbs": "BOTH", "arm_left": 0.5, "head": 0.0, "use_trim": True, "trim_start": 0.5,
+        "trim_end": 1.5, "loop": True, "scale": 1.25, "offset": (1.0, -2.0, 0.5), "action": "NLA",
+    }.items():  # fmt: skip
+        setattr(choices(), name, value)
+
+
+def test_the_panel_has_every_option_and_a_settings_file_keeps_it(tmp_path: Path) -> None:
+    settings, options = part("rigging.retarget.settings"), part("rigging.retarget.options").Options
+    found = part("retarget.choices").options
+    usual = found(bpy.context.scene)
+    assert settings.table_of(usual) == {}
+    choose_everything()
+    chosen = found(bpy.context.scene)
+    fields = {one.name for one in dataclasses.fields(options)} - settings.NOT_WRITTEN
+    assert [name for name in fields if getattr(chosen, name) == getattr(usual, name)] == []
+    choices().target = hero()
+    shown = " ".join(name for key in ("retarget_options", "retarget_influence") for name in drawn(key).props)
+    own = {"trim": "trim_start", "influence": "arm_left"}
+    assert [name for name in fields if own.get(name, name) not in shown.split()] == []
+    path = tmp_path / "shot.toml"
+    assert ops.save_settings(filepath=str(path)) == {"FINISHED"}
+    table = tomllib.loads(path.read_text("utf-8"))["retarget"]
+    assert settings.options_of(table) == dataclasses.replace(chosen, scene_fps=24.0, name="Retargeted")
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    assert ops.load_settings(filepath=str(path)) == {"FINISHED"}
+    assert found(bpy.context.scene) == chosen
+    path.write_text("quality = 'draft'")
+    assert ops.load_settings(filepath=str(path)) == {"FINISHED"}
+    assert found(bpy.context.scene) == chosen, "a file without [retarget] says nothing of it"
+    path.write_text("[retarget]")
+    assert ops.load_settings(filepath=str(path)) == {"FINISHED"}
+    assert settings.table_of(found(bpy.context.scene)) == {}
+
+
+def test_the_offset_is_in_the_scenes_units(take: Path) -> None:
+    open_take(take)
+    armature = hero()
+    choices().target = armature
+    assert ops.retarget() == {"FINISHED"}
+    at(10)
+    before = armature.pose.bones["hips"].matrix.translation.copy()
+    choices().offset = (0.5, 0.0, 0.0)
+    assert ops.retarget() == {"FINISHED"}
+    at(10)
+    assert (armature.pose.bones["hips"].matrix.translation - before)[0] == pytest.approx(0.5, abs=1e-4)
+    units = bpy.context.scene.unit_settings
+    units.system, units.scale_length = "METRIC", 0.01
+    assert part("retarget.choices").options(bpy.context.scene).offset[0] == pytest.approx(0.005)
 
 
 @pytest.mark.parametrize("name", ["keys", "smoothing", "action"])
