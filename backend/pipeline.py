@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..rigging.camera_path import CameraPath, read_camera
-from ..rigging.joints import TAKE
+from ..rigging.joints import H36M17
 from ..rigging.take import FileFormatError, Take, take_arrays
 from .cache import StageCache, footage_identity, key_of
 from .errors import UserError
@@ -115,13 +115,14 @@ def lift_file(source: str | Path, options: CaptureOptions, progress: Progress | 
 def open_lifter(options: CaptureOptions, flip: bool = True) -> Lifter:
     """The lifter that the options name. flip: average with the mirror image.
 
-    Raises UserError if its weights cannot be opened or do not give every joint of a take.
+    Raises UserError if its weights cannot be opened or do not give the joints of `H36M17`; the others of a take may be
+    missing.
     """
     from .lifting.table import LIFTERS
 
     path = DEFAULT_WEIGHTS if options.lifter == "default" else Path(options.lifter)
     lifter = LIFTERS["temporal"](path, options.device, flip)
-    missing = [name for name in TAKE.names if name not in lifter.info.gives]
+    missing = [name for name in H36M17.names if name not in lifter.info.gives]
     if missing:
         raise UserError(f"the lifter {lifter.info.weights} does not give {', '.join(missing)}, which a take needs")
     return lifter

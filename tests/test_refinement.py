@@ -13,7 +13,7 @@ from video_mocap.backend.refinement.banded import NormalEquations
 from video_mocap.backend.refinement.body import keypoint_rows, measure_links
 from video_mocap.backend.refinement.refine import Evidence, Options, refine
 from video_mocap.backend.refinement.stretches import place, stretches
-from video_mocap.rigging.joints import KEYPOINTS, TAKE
+from video_mocap.rigging.joints import H36M17, KEYPOINTS, TAKE
 
 K = np.array([[1000.0, 0, 500], [0, 1000, 500], [0, 0, 1]])
 FPS = 30.0
@@ -88,7 +88,7 @@ def wrong_lift(truth: np.ndarray, metres: float) -> np.ndarray:
 
 def evidence_of(truth: np.ndarray, keypoints: np.ndarray, lifted: np.ndarray) -> Evidence:
     frames = len(truth)
-    links = measure_links(truth, np.ones((frames, len(TAKE))))
+    links = measure_links(np.where(np.isfinite(lifted), truth, np.nan), np.ones((frames, len(TAKE))))
     trust = np.ones((frames, len(TAKE)))
     return Evidence(np.arange(frames) / FPS, keypoints, KEYPOINTS.names, K, lifted, trust, links)
 
@@ -124,7 +124,7 @@ def test_bones_keep_their_length() -> None:
     evidence = evidence_of(truth, observed(truth, noise=3.0), lifted)
     result = refine(evidence, lifted + truth[:, :1])
     links = evidence.links
-    length = np.linalg.norm(result[:, links.second] - result[:, links.first], axis=-1)[:, links.bones]
+    length = np.linalg.norm(result[:, links.second] - result[:, links.first], axis=-1)[:, links.stiffness == 1]
     assert (length.std(0) / length.mean(0)).mean() < 0.01
 
 
@@ -171,6 +171,22 @@ def test_very_short_clips(frames: int) -> None:
     truth = turning_person(frames)
     result = refine(evidence_of(truth, observed(truth), truth - truth[:, :1]), truth)
     assert np.linalg.norm(result - truth, axis=-1).max() < 0.03
+
+
+def test_joints_that_the_lifter_does_not_give_stay_missing_and_pull_at_nothing() -> None:
+    truth = turning_person(60)
+    lifted, start = truth - truth[:, :1], truth.copy()
+    lifted[:, len(H36M17) :] = start[:, len(H36M17) :] = np.nan
+    result = refine(evidence_of(truth, observed(truth), lifted), start)
+    assert np.isnan(result[:, len(H36M17) :]).all()
+    assert np.linalg.norm(result - truth, axis=-1)[:, : len(H36M17)].max() < 0.03
+
+
+def test_a_person_without_ends_is_as_large_as_with_them() -> None:
+    truth = turning_person(10)
+    whole = measure_links(truth, np.ones(truth.shape[:2]))
+    truth[:, len(H36M17) :] = np.nan
+    assert measure_links(truth, np.ones(truth.shape[:2])).size == pytest.approx(whole.size, rel=0.08)
 
 
 def test_uneven_times_change_little() -> None:

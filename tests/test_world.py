@@ -6,6 +6,8 @@ from __future__ import annotations
 import numpy as np
 from video_mocap.backend.world.contacts import contact_probability, foot_speed, resting_weight
 from video_mocap.backend.world.ground import fit_ground, mean_up, world_from_camera
+from video_mocap.backend.world.posture import upright
+from video_mocap.rigging.joints import TAKE
 
 RNG = np.random.default_rng(11)
 
@@ -133,3 +135,24 @@ def test_a_blink_is_no_contact_and_one_frame_is_no_error() -> None:
     assert (contact_probability(feet, times, up, -1.5) < 0.5).all()
     assert foot_speed(feet[:1], times[:1]).tolist() == [[0, 0, 0, 0]]
     assert contact_probability(feet[:1], times[:1], up, -1.5).shape == (1, 4)
+
+
+def standing_person(up: np.ndarray, frames: int = 40) -> np.ndarray:
+    """(F, 26, 3) somebody who stands along `up`, camera axes; only the joints that say so."""
+    along = {"left_ankle": 0.0, "left_knee": 0.42, "left_hip": 0.84, "pelvis": 0.84, "thorax": 1.34}
+    joints = np.full((frames, len(TAKE), 3), np.nan)
+    for name, height in along.items():
+        for side in ("left", "right"):
+            joints[:, TAKE.index(name.replace("left", side))] = height * up
+    return joints + RNG.normal(0, 0.01, joints.shape)
+
+
+def test_people_who_stand_say_which_way_is_up_and_people_who_lie_do_not() -> None:
+    up = tilted(25)
+    joints = standing_person(up)
+    joints[:15] = standing_person(tilted(90))[:15]
+    for side in ("left", "right"):  # who lies has drawn up the legs
+        joints[:15, TAKE.index(f"{side}_ankle")] = joints[:15, TAKE.index("pelvis")]
+    votes, weights = upright(joints)
+    assert weights[:15].max() == 0
+    assert angle_between(mean_up(votes, weights), up) < 2

@@ -52,13 +52,12 @@ def select_keypoints(
     rows = {name: row for row, name in enumerate(names)}
     out = np.full((len(keypoints), len(wanted), 3), np.nan)
     out[..., 2] = 0.0
-    made, lacking = [], []
+    made, lacking = converted_joints(names, wanted), []
     for column, name in enumerate(wanted):
         if name in rows:
             out[:, column] = keypoints[:, rows[name]]
-        elif all(source in rows for source in _MADE_OF.get(name, ("",))):
+        elif name in made:
             out[:, column] = _mean_point(keypoints[:, [rows[source] for source in _MADE_OF[name]]])
-            made.append(name)
         else:
             lacking.append(name)
     if 3 * len(lacking) > len(wanted):
@@ -70,6 +69,13 @@ def select_keypoints(
             "detector's own keypoints is more accurate"
         )
     return out, tuple(warnings)
+
+
+def converted_joints(names: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    """Which of the `wanted` 2D joints a detector with `names` does not give, but others of its joints make."""
+    return tuple(
+        name for name in wanted if name not in names and all(source in names for source in _MADE_OF.get(name, ("",)))
+    )
 
 
 def _mean_point(points: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...rigging.joints import TAKE
+from ...rigging.joints import H36M17, TAKE
 
 #: Distances that no movement changes although no bone joins the two: hips, head, foot. (take rows)
 _STRUTS = tuple(
@@ -28,43 +28,51 @@ _STRUTS = tuple(
 #: clothes, ears and nose are in a hurry, hands and feet mean slightly different points to every detector.
 _LOOSE = {"hip": 2.0, "ear": 1.5, "heel": 1.5, "toe": 1.5, "hand": 2.0, "nose": 1.5, "shoulder": 1.3}
 
+#: Heels, toes, hands, nose and ears: their share of the summed lengths of an adult's bones.
+_ENDS = 0.24
+
 
 @dataclass(frozen=True)
 class Links:
     """Pairs of take joints with a constant distance.
 
     first, second: (L,) rows (a bone's parent and child, or the ends of a strut). length: (L,) metres.
-    stiffness: (L,) factor on the weight.
+    stiffness: (L,) factor on the weight. size: of the person in metres, somewhat below their height.
     """
 
     first: np.ndarray
     second: np.ndarray
     length: np.ndarray
     stiffness: np.ndarray
+    size: float
 
-    @property
-    def bones(self) -> slice:
-        """The links that are bones; the rest are struts."""
-        return slice(0, len(TAKE.bones))
+
+def given_joints(joints: np.ndarray) -> np.ndarray:
+    """(J,) bool: which joints of (F, J, 3) a lifter gives, in any frame."""
+    return np.isfinite(joints).all(-1).any(0)
 
 
 def measure_links(joints: np.ndarray, weights: np.ndarray) -> Links:
     """The person's lengths from lifted joints: weighted medians over the clip, left and right averaged.
 
-    joints: (F, 26, 3) metres, any frame. weights: (F, 26), 0 where a joint is not to be believed or missing.
-    Raises ValueError if a length was never seen.
+    joints: (F, 26, 3) metres, any frame; links of joints that are never given are left out. weights: (F, 26), 0 where a
+    joint is not to be believed or missing.
+    Raises ValueError if a length of given joints was never seen.
     """
-    pairs = np.array(TAKE.bones + _STRUTS)
+    given = given_joints(joints)
+    pairs = np.array([pair for pair in TAKE.bones + _STRUTS if given[list(pair)].all()])
     first, second = pairs[:, 0], pairs[:, 1]
     distance = np.linalg.norm(joints[:, second] - joints[:, first], axis=-1)
     weight = np.where(np.isfinite(distance), np.minimum(weights[:, first], weights[:, second]), 0.0)
     length = np.array([_weighted_median(distance[:, i], weight[:, i]) for i in range(len(pairs))])
     row = {frozenset(pair): i for i, pair in enumerate(pairs.tolist())}
-    other = [row[frozenset(TAKE.mirror[pair].tolist())] for pair in pairs]
+    other = [row.get(frozenset(TAKE.mirror[pair].tolist()), i) for i, pair in enumerate(pairs)]
     length = 0.5 * (length + length[other])
+    bones = int(sum(given[list(pair)].all() for pair in TAKE.bones))
     stiffness = np.ones(len(pairs))
-    stiffness[len(TAKE.bones) :] = 0.3
-    return Links(first, second, length, stiffness)
+    stiffness[bones:] = 0.3
+    share = 1 - _ENDS * (1 - bones / len(TAKE.bones)) / (1 - len(H36M17.bones) / len(TAKE.bones))
+    return Links(first, second, length, stiffness, 0.25 * float(length[:bones].sum()) / share)
 
 
 def keypoint_rows(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

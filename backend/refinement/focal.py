@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..camera import project
-from .body import keypoint_rows
+from .body import given_joints, keypoint_rows
 from .stretches import place
 
 #: Focal lengths to try, as factors of the assumed one.
@@ -31,7 +31,7 @@ def misfit(lifted: np.ndarray, keypoints: np.ndarray, names: tuple[str, ...], in
     lifted: (F, 26, 3) metres, root-relative, lifted under these intrinsics. keypoints: (F, K, 3) pixels and confidence.
     NaN if the joints cannot be placed.
     """
-    known = np.isfinite(lifted).all((1, 2))
+    known = np.isfinite(lifted[:, given_joints(lifted)]).all((1, 2))
     placed = place(lifted[known], keypoints[known], names, intrinsics) if known.any() else None
     if placed is None:
         return float("nan")

@@ -26,12 +26,12 @@ from threadpoolctl import threadpool_limits
 from ...rigging.camera_path import camera_centres
 from ...rigging.joints import TAKE
 from ..camera import to_camera
+from ..world.posture import feet_of
 from .banded import NormalEquations
-from .body import Links, keypoint_rows
+from .body import Links, given_joints, keypoint_rows
 
 #: The weights are meant for this many frames a second.
 _RATE = 30.0
-_FEET = np.array([TAKE.index(name) for name in ("left_heel", "left_toe", "right_heel", "right_toe")])
 _PELVIS, _HIPS = TAKE.index("pelvis"), (TAKE.index("left_hip"), TAKE.index("right_hip"))
 
 
@@ -69,7 +69,8 @@ class Evidence:
     """What holds one uninterrupted stretch of one person's motion.
 
     times: (F,) seconds. keypoints: (F, K, 3) pixels and confidence. names: (K,). intrinsics: (3, 3).
-    lifted: (F, 26, 3) root-relative, camera axes, metres. trust: (F, 26) 0..1 of the lifted joints.
+    lifted: (F, 26, 3) root-relative, camera axes, metres; NaN for joints that the lifter does not give: they stay
+    missing. trust: (F, 26) 0..1 of the lifted joints.
     links: the person's lengths. contacts: (F, 4) probability that heels and toes stand, or None.
     camera: (F, 4, 4) world to camera of a known camera: positions and `lifted` are then in world axes, Z up. None:
     everything is in the axes of a camera that stands still. has_floor: the floor of that world is at 0.
@@ -108,6 +109,11 @@ class Evidence:
         return x if self.camera is None else to_camera(x, self.camera)
 
     @property
+    def given(self) -> np.ndarray:
+        """(26,) bool: the joints that the lifter gives."""
+        return given_joints(self.lifted)
+
+    @property
     def eye(self) -> np.ndarray | float:
         """Where the camera stands: (F, 1, 3)."""
         return 0.0 if self.camera is None else camera_centres(self.camera)[:, None]
@@ -116,11 +122,13 @@ class Evidence:
 def refine(evidence: Evidence, start: np.ndarray, options: Options | None = None) -> np.ndarray:
     """Positions (F, 26, 3), metres, in the axes of the evidence.
 
-    start: (F, 26, 3) first guess in the same axes, finite, in front of the camera.
+    start: (F, 26, 3) first guess in the same axes, finite where the lifter gives the joint, in front of the camera.
     """
     options = options or Options()
     frames = len(start)
+    missing = ~evidence.given
     result = start.astype(np.float64).copy()
+    result[:, missing] = 0.0  # they take no part, and are held there only so that every unknown is held by something
     first = 0
     while True:
         last = min(first + options.window, frames)
@@ -132,6 +140,7 @@ def refine(evidence: Evidence, start: np.ndarray, options: Options | None = None
         with threadpool_limits(1, user_api="blas"):
             result[rows] = _solve_window(evidence.part(rows), result[rows], start[rows, _PELVIS], pinned, options)
         if last == frames:
+            result[:, missing] = np.nan
             return result
         first = last - options.overlap
 
@@ -146,6 +155,8 @@ def _solve_window(evidence: Evidence, start: np.ndarray, root: np.ndarray, pinne
         _root_depth(equations, evidence, root, options)
         _contacts(equations, evidence, options)
         _floor(equations, evidence, x, options)
+        missing = np.flatnonzero(~evidence.given)
+        equations.points(missing, np.broadcast_to(np.eye(3), (len(x), len(missing), 3, 3)))
         if pinned:
             hold = np.zeros((len(x), len(TAKE), 1, 1))
             hold[:pinned] = 1e8
@@ -161,13 +172,11 @@ def _reprojection(equations: NormalEquations, evidence: Evidence, x: np.ndarray,
     points = evidence.keypoints[:, rows].astype(np.float64)
     seen = evidence.seen(x)
     depth = np.maximum(seen[:, joints, 2], 0.1)
-    confidence = np.where(np.isfinite(points).all(-1), points[..., 2], 0.0)
+    confidence = np.where(np.isfinite(points).all(-1) & evidence.given[joints], points[..., 2], 0.0)
     pixel = np.where(confidence[..., None] > 0, points[..., :2], 0.0)
     focal = np.array([evidence.intrinsics[0, 0], evidence.intrinsics[1, 1]])
     offset = pixel - evidence.intrinsics[:2, 2]
-    size = (
-        focal.mean() * evidence.links.length[evidence.links.bones].sum() * 0.25 / np.maximum(seen[:, _PELVIS, 2], 0.1)
-    )
+    size = focal.mean() * evidence.links.size / np.maximum(seen[:, _PELVIS, 2], 0.1)
     sigma = np.maximum(options.pixels * size, 0.5)[:, None] * looseness
     a = np.zeros((*depth.shape, 2, 3))
     a[..., 0, 0], a[..., 1, 1] = focal[0], focal[1]
@@ -231,7 +240,10 @@ def _contacts(equations: NormalEquations, evidence: Evidence, options: Options) 
     step = np.diff(evidence.times)
     standing = np.minimum(evidence.contacts[1:], evidence.contacts[:-1])
     weight = np.zeros((len(step), len(TAKE), 1, 1))
-    weight[:, _FEET, 0, 0] = standing**2 * (_RATE * step / (options.contact * step) ** 2)[:, None]
+    # An ankle that stands for heel and toe is in the rows twice, with the same contact.
+    weight[:, feet_of(evidence.given).rows, 0, 0] = (
+        standing**2 * (_RATE * step / (options.contact * step) ** 2)[:, None]
+    )
     equations.steps(weight * np.eye(3))
 
 
@@ -239,11 +251,13 @@ def _floor(equations: NormalEquations, evidence: Evidence, x: np.ndarray, option
     """Feet that stand are on a known floor, and no foot is below it."""
     if not evidence.has_floor:
         return
-    standing = np.zeros((len(x), len(_FEET))) if evidence.contacts is None else evidence.contacts
-    held = np.maximum(standing, x[:, _FEET, 2] < 0)
-    height = np.zeros((len(x), len(_FEET), 3, 3))
+    feet = feet_of(evidence.given)
+    rows, columns = np.unique(feet.rows, return_index=True)
+    standing = np.zeros((len(x), len(rows))) if evidence.contacts is None else evidence.contacts[:, columns]
+    held = np.maximum(standing, x[:, rows, 2] < feet.above)
+    height = np.zeros((len(x), len(rows), 3, 3))
     height[..., 2, 2] = _share(evidence.times)[:, None] * held**2 / options.floor**2
-    equations.points(_FEET, height)
+    equations.points(rows, height, height[..., 2] * feet.above)
 
 
 def _share(times: np.ndarray) -> np.ndarray:

@@ -25,13 +25,14 @@ def place(
 ) -> np.ndarray | None:
     """Lifted joints (F, 26, 3), root-relative metres, put into camera axes by the linear root; None if nowhere.
 
+    Joints that the lifter does not give are NaN and stay so.
     keypoints: (F, K, 3) pixels and confidence; names: (K,); intrinsics: (3, 3). Frames in which the keypoints say
     nothing get the root of their neighbours; single frames far off are taken out by a median over five.
     """
     rows, joints, looseness = keypoint_rows(names)
     weights = np.nan_to_num(keypoints[:, rows, 2]) / looseness**2
     root = linear_root(lifted[:, joints], keypoints[:, rows, :2], weights, intrinsics)
-    known = np.isfinite(root).all(-1) & (root[:, 2] + lifted[..., 2].min(-1) > _NEAREST)
+    known = np.isfinite(root).all(-1) & (root[:, 2] + np.nanmin(lifted[..., 2], axis=-1) > _NEAREST)
     if not known.any():
         return None
     frames = np.arange(len(root))

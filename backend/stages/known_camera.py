@@ -102,7 +102,7 @@ def floor_size(person: Person, times: np.ndarray, camera: np.ndarray) -> float:
     that stands gives the ratio of the camera's height to how far the foot is below the camera.
     """
     centre = camera_centres(camera)
-    below = person.feet - centre[:, None]
+    below = person.feet(_UP) - centre[:, None]
     found = [_standing_size(person, times, centre, below, start) for start in _STARTS]
     size, standing = max(found, key=lambda pair: pair[1])
     return size if standing >= _LEAST_STANDING else float("nan")
@@ -194,9 +194,10 @@ def _find_contacts(person: Person, times: np.ndarray, on_floor: bool) -> None:
     """on_floor: the floor is at 0; else it is where this person's feet rest, if they ever do."""
     floor = 0.0
     if not on_floor:
-        resting = [resting_weight(person.feet[part], times[part], _UP) for part in person.parts]
-        heights = [middle_of_feet(person.feet[part])[..., 2] for part in person.parts]
+        feet = person.feet(_UP)
+        resting = [resting_weight(feet[part], times[part], _UP) for part in person.parts]
+        heights = [middle_of_feet(feet[part])[..., 2] for part in person.parts]
         weight = np.concatenate(resting).ravel()
         floor = float(np.median(np.concatenate(heights).ravel()[weight > 0])) if (weight > 0).any() else -np.inf
     for part in person.parts:
-        person.contacts[part] = contact_probability(person.feet[part], times[part], _UP, floor)
+        person.contacts[part] = contact_probability(person.feet(_UP)[part], times[part], _UP, floor)

@@ -37,7 +37,8 @@ class Lens:
 class LiftedPeople:
     """What lifting gives for the P people of some keypoints.
 
-    people: P of them in the order of the keypoints, each with the joints of a take in its order. lens: as lifted with.
+    people: P of them in the order of the keypoints, each with the joints of a take in its order; joints that the lifter
+    does not give are NaN with confidence 0 in every frame. lens: as lifted with.
     """
 
     people: tuple[Lifted, ...]
@@ -96,13 +97,15 @@ def _observed_lens(keypoints: Keypoints, assumed: Lens, lifter: Lifter) -> Lens:
 
 
 def _lift(lifter: Lifter, keypoints: Keypoints, row: int, part: slice, intrinsics: np.ndarray) -> Lifted:
-    """Some frames of one person, with the joints of a take in its order."""
+    """Some frames of one person, with the joints of a take in its order; those that it does not give are missing."""
     points, times = keypoints.keypoints[row, part], keypoints.times[part]
     lifted = lifter.lift(points, keypoints.keypoint_names, times, intrinsics, keypoints.image_size)
-    order = [lifted.joint_names.index(name) for name in TAKE.names]
-    return replace(
-        lifted, joint_names=TAKE.names, joints=lifted.joints[:, order], confidence=lifted.confidence[:, order]
-    )
+    joints, confidence = np.full((len(times), len(TAKE), 3), np.nan), np.zeros((len(times), len(TAKE)))
+    rows = {name: row for row, name in enumerate(lifted.joint_names)}
+    for column, name in enumerate(TAKE.names):
+        if name in rows:
+            joints[:, column], confidence[:, column] = lifted.joints[:, rows[name]], lifted.confidence[:, rows[name]]
+    return replace(lifted, joint_names=TAKE.names, joints=joints, confidence=confidence)
 
 
 def lifted_arrays(lifted: LiftedPeople) -> dict[str, np.ndarray]:

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..keypoints import Keypoints
 from ..lifting.lifter import Lifted
-from ..refinement.body import Links, measure_links
+from ..refinement.body import Links, given_joints, measure_links
 from ..refinement.refine import Evidence, Options, refine
 from ..refinement.stretches import place, stretches
-from ..world.contacts import FOOT_ROWS
+from ..world.posture import feet_of
 from .lifting import LiftedPeople
 
 
@@ -22,7 +22,7 @@ class Person:
 
     identity: in the keypoints. keypoints: (F, K, 3). lifted: of the lifter. positions: (F, 26, 3) metres, NaN where
     nothing is known; in camera axes until somebody says otherwise. parts: the stretches in which something is.
-    contacts: (F, 4) probability that `FOOT_ROWS` stand.
+    contacts: (F, 4) probability that left heel, left toe, right heel, right toe stand.
     """
 
     identity: int
@@ -33,9 +33,17 @@ class Person:
     contacts: np.ndarray
 
     @property
-    def feet(self) -> np.ndarray:
-        """(F, 4, 3) positions of heels and toes."""
-        return self.positions[:, FOOT_ROWS]
+    def given(self) -> np.ndarray:
+        """(26,) bool: the joints that the lifter gives."""
+        return given_joints(self.lifted.joints)
+
+    def feet(self, up: np.ndarray) -> np.ndarray:
+        """(F, 4, 3) positions of heels and toes; if the lifter does not give them, of the soles below the ankles.
+
+        up: (3,) unit, in the axes of the positions.
+        """
+        feet = feet_of(self.given)
+        return self.positions[:, feet.rows] - feet.above * up
 
     def links(self) -> Links:
         """Their bone lengths, as lifted."""
@@ -51,13 +59,13 @@ def place_people(keypoints: Keypoints, lifted: LiftedPeople) -> list[Person]:
         person, points = lifted.people[row], keypoints.keypoints[row]
         positions = np.full(person.joints.shape, np.nan)
         parts = []
-        for part in stretches(np.isfinite(person.joints).all((1, 2))):
+        for part in stretches(np.isfinite(person.joints[:, given_joints(person.joints)]).all((1, 2))):
             placed = place(person.joints[part], points[part], keypoints.keypoint_names, lifted.lens.intrinsics)
             if placed is not None:
                 positions[part] = placed
                 parts.append(part)
         if parts:
-            contacts = np.zeros((len(points), len(FOOT_ROWS)))
+            contacts = np.zeros((len(points), 4))
             people.append(Person(int(identity), points, person, positions, parts, contacts))
     return people
 

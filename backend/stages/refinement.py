@@ -19,6 +19,7 @@ from ..progress import Progress
 from ..refinement.refine import Options
 from ..world.contacts import contact_probability, middle_of_feet, resting_weight
 from ..world.ground import Ground, fit_ground, mean_up, world_from_camera
+from ..world.posture import upright
 from .people import Person, refine_person
 
 STAGE = "refinement"
@@ -85,18 +86,23 @@ def stature(person: Person) -> float:
 
 
 def _tilt(people: list[Person]) -> np.ndarray:
-    """World's up in camera axes (3,), from every frame of every person; level if the lifter does not know it."""
-    votes = [person.lifted.up for person in people if person.lifted.up is not None]
-    if not votes:
-        return np.array([0.0, -1.0, 0.0])
-    weights = [person.lifted.confidence.mean(-1) for person in people if person.lifted.up is not None]
+    """World's up in camera axes (3,), from every frame of every person; from how they stand if the lifter does not know
+    it; level if they never do."""
+    votes, weights = [], []
+    for person in people:
+        up, weight = person.lifted.up, person.lifted.confidence[:, person.given].mean(-1)
+        if up is None:
+            up, standing = upright(person.lifted.joints)
+            weight = weight * standing
+        votes.append(up)
+        weights.append(weight)
     return mean_up(np.concatenate(votes), np.concatenate(weights))
 
 
 def _find_ground(people: list[Person], times: np.ndarray, up: np.ndarray) -> Ground:
     feet, standing = [], []
     for person in people:
-        parts = [(person.feet[part], times[part]) for part in person.parts]
+        parts = [(person.feet(up)[part], times[part]) for part in person.parts]
         feet.append(np.concatenate([middle_of_feet(points) for points, _ in parts]))
         standing.append(np.concatenate([resting_weight(points, clock, up) for points, clock in parts]))
     ground = fit_ground(up, feet, standing)
@@ -110,7 +116,8 @@ def _find_ground(people: list[Person], times: np.ndarray, up: np.ndarray) -> Gro
 def _find_contacts(person: Person, times: np.ndarray, ground: Ground, number: int) -> None:
     floor = -ground.height / float(ground.sizes[number])
     for part in person.parts:
-        person.contacts[part] = contact_probability(person.feet[part], times[part], ground.up, floor)
+        feet = person.feet(ground.up)[part]
+        person.contacts[part] = contact_probability(feet, times[part], ground.up, floor)
 
 
 def _sized(ground: Ground, first: Person, height: float | None) -> Ground:

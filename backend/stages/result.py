@@ -11,6 +11,7 @@ import numpy as np
 from ...rigging.joints import TAKE
 from ...rigging.take import Take
 from ..keypoints import Keypoints
+from ..lifting.confidence import converted_joints
 from ..lifting.lifter import LifterInfo
 from .lifting import ASSUMED, KNOWN_CAMERA, Lens
 from .people import Person
@@ -18,6 +19,7 @@ from .refinement import World
 
 _VERSION = 1
 _UP_FROM_LIFTER = "lifted up and standing feet"
+_UP_FROM_POSTURE = "posture and standing feet"
 
 
 def make_take(
@@ -57,9 +59,15 @@ def provenance(
     options: JSON-able. warnings: of the stages after lifting. What the keypoints say of footage, detector and warnings
     is kept, so that lifting a take again loses nothing.
     """
+    up = _UP_FROM_LIFTER if lifter.gives_up else _UP_FROM_POSTURE
     noticed: list[str] = list(keypoints.source.get("warnings") or [])  # type: ignore[call-overload]
     if lens.source == ASSUMED:
         noticed.append("the focal length is assumed; give it or the field of view if you know one of them")
+    missing = [name for name in TAKE.names if name not in lifter.gives]
+    if missing:
+        noticed.append(f"the lifter {lifter.weights} does not give {', '.join(missing)}: the take is without them")
+    if not lifter.gives_up and lens.source != KNOWN_CAMERA:
+        noticed.append("the lifter does not know which way is up: the level is taken from how people stand")
     for warning in (*(text for person in people for text in person.lifted.warnings), *warnings):
         if warning not in noticed:
             noticed.append(warning)
@@ -75,10 +83,12 @@ def provenance(
                 "sha256": lifter.sha256,
                 "licence": lifter.licence,
                 "acknowledgements": lifter.acknowledgements,
+                "converted": list(converted_joints(keypoints.keypoint_names, lifter.needs)),
+                "missing": missing,
             },
             "root": {"name": "linear", "version": _VERSION},
             "refinement": {"name": "banded least squares", "version": _VERSION},
-            "world": {"name": _UP_FROM_LIFTER if lens.source != KNOWN_CAMERA else KNOWN_CAMERA, "version": _VERSION},
+            "world": {"name": up if lens.source != KNOWN_CAMERA else KNOWN_CAMERA, "version": _VERSION},
         },
         "warnings": noticed,
     }
