@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The body inside a rig: where a take's joints lie in a mapped rig's rest pose, and the segments' rest frames.
 
-Joints come from the bones' heads; tails and axes are believed only where nothing else says it and they are plausible,
-because half of all rigs came through a file format that knows neither (retargeting specification 3.8, item 4).
+Joints come from the bones' heads; half of all rigs came through a file format that knows neither tails nor axes
+(retargeting specification 3.8, item 4; `extremities` for what lies beyond the last head).
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ import numpy as np
 from ..joints import TAKE
 from ..rotations import SegmentRotations, complete_rest_pose, segment_rotations
 from ..vectors import swing, unit
+from .extremities import Stance, find_palms, find_toes
 from .rig import Rig
 from .slots import REQUIRED, chain
 
-#: A tail further than this from where the bone should lead is no anatomy but an axis convention.
-_PLAUSIBLE = np.cos(np.radians(60.0))
 #: A rest pose whose trunk leans less than this stands upright: trunks are curved, bones lie in front or behind.
 _UPRIGHT = np.cos(np.radians(25.0))
 #: Neutral trunk, neck and head over the pelvis, (to the left, up, to the front) as fractions of pelvis to thorax:
@@ -89,9 +88,11 @@ def find_anatomy(rig: Rig, slots: Mapping[str, str]) -> Anatomy:
     left = np.cross(up, front)
     for name, (aside, above, ahead) in _NEUTRAL.items():
         put(name, pelvis + height * (aside * left + above * up + ahead * front))
+    stance = Stance(up, front, left, float((pelvis - (head("foot.L") + head("foot.R")) / 2) @ up), rig.world[:3, 3])
+    palms, toes = find_palms(rig, slots, stance), find_toes(rig, slots, stance)
     for side, prefix in (("L", "left_"), ("R", "right_")):
-        put(prefix + "hand", _hand(rig, slots, side))
-        put(prefix + "toe", _toe(rig, slots, side, up, front))
+        put(prefix + "hand", palms[side])
+        put(prefix + "toe", toes[side])
     joints = _complete(joints, up)
     leg = np.mean([_leg(joints, prefix, up) for prefix in ("left_", "right_")])
     if not leg > 0:
@@ -114,45 +115,6 @@ def _complete(joints: np.ndarray, up: np.ndarray) -> np.ndarray:
     turn = swing(up, np.array([0.0, 0, 1]))
     standing = (turn @ joints.T).T
     return (turn.T @ complete_rest_pose(standing).T).T
-
-
-def _hand(rig: Rig, slots: Mapping[str, str], side: str) -> np.ndarray:
-    """The middle of the palm: half way to the fingers where there are any."""
-    row = rig.rows[slots[f"hand.{side}"]]
-    wrist, elbow = rig.heads[row], rig.heads[rig.rows[slots[f"forearm.{side}"]]]
-    forearm = wrist - elbow
-    fingers = [rig.heads[child] for child in rig.children[row]]
-    far = [place for place in fingers if np.linalg.norm(place - wrist) > 0.1 * np.linalg.norm(forearm)]
-    for place in ([np.mean(far, 0)] if far else []) + [rig.tails[row]]:
-        way = unit(place - wrist)
-        if np.isfinite(way).all() and way @ unit(forearm) > _PLAUSIBLE:
-            return place
-    return wrist + 0.35 * forearm
-
-
-def _toe(rig: Rig, slots: Mapping[str, str], side: str, up: np.ndarray, front: np.ndarray) -> np.ndarray:
-    """The tip of the foot, or a point towards it."""
-    foot = rig.rows[slots[f"foot.{side}"]]
-    ankle, knee = rig.heads[foot], rig.heads[rig.rows[slots[f"shin.{side}"]]]
-    toe = slots.get(f"toe.{side}")
-    places = []
-    if toe is not None:
-        ball, tail = rig.heads[rig.rows[toe]], rig.tails[rig.rows[toe]]
-        beyond = unit(tail - ball)
-        level = unit(ball - ankle - ((ball - ankle) @ up) * up)
-        if np.isfinite(level).all():
-            places = [tail, ball] if np.isfinite(beyond).all() and beyond @ level > _PLAUSIBLE else [ball]
-    places += [rig.heads[child] for child in rig.children[foot]] + [rig.tails[foot]]
-    for place in places:
-        level = unit(place - ankle - ((place - ankle) @ up) * up)
-        if (
-            np.isfinite(level).all()
-            and level @ front > _PLAUSIBLE
-            and (place - ankle) @ up < 0.02 * (knee - ankle) @ up
-        ):
-            return place
-    shin = np.linalg.norm(knee - ankle)
-    return ankle + 0.4 * shin * front - 0.1 * shin * up
 
 
 def _leg(joints: np.ndarray, prefix: str, up: np.ndarray) -> float:
