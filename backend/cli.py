@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
-from .commands import bake, capture, detect, doctor, evaluate, lift, models, serve
+from .commands import bake, capture, detect, doctor, evaluate, lift, models, serve, train
 from .commands.console import Console
 from .commands.failures import sentence
 from .commands.interrupt import INTERRUPTED, Interrupt, interruptible
@@ -31,6 +31,7 @@ COMMANDS: dict[str, ModuleType] = {
     "models": models,
     "doctor": doctor,
     "serve": serve,
+    "train": train,
 }
 FAILED, WRONG_USAGE = 1, 2
 

@@ -23,6 +23,8 @@ class Architecture:
     joints_out: joints of the output. widths: kernel width per level; their product is the receptive field in frames.
     causal: look at past frames only. channels, dropout: as in the paper 1024 and 0.25.
     dense: the paper's ablation with wide undilated kernels.
+    direct: the keypoints of the output's own frame also reach the output by one linear map, so that the convolutions
+    need not carry them there (not in the paper; what is seen sideways is then right from the first steps on).
     error_outputs: joints, the first of the output, whose expected error the network tells too (`with_errors`).
     """
 
@@ -34,6 +36,7 @@ class Architecture:
     channels: int = 1024
     dropout: float = 0.25
     dense: bool = False
+    direct: bool = False
     error_outputs: int = 0
 
     def __post_init__(self) -> None:
@@ -65,6 +68,9 @@ class _TemporalBase(nn.Module):
         self.layers_conv = nn.ModuleList(convs)
         self.layers_bn = nn.ModuleList(nn.BatchNorm1d(a.channels, momentum=0.1) for _ in convs)
         self.shrink = nn.Conv1d(a.channels, a.joints_out * 3, 1)
+        if a.direct:
+            self.direct = nn.Linear(a.joints_in * a.features, a.joints_out * 3, bias=False)
+            nn.init.zeros_(self.direct.weight)
         if a.error_outputs:
             self.error = nn.Conv1d(a.channels, a.error_outputs, 1)
         self.relu = nn.ReLU()
@@ -108,8 +114,14 @@ class _TemporalBase(nn.Module):
             x = residual + self._block(x, self.layers_conv[second], self.layers_bn[second])
         return x
 
-    def _positions(self, features: Tensor) -> Tensor:
+    def _own(self, x: Tensor) -> Tensor:
+        """(B, T, ...) to (B, T', ...): of the input the frames that are lifted."""
+        raise NotImplementedError
+
+    def _positions(self, features: Tensor, x: Tensor) -> Tensor:
         out = nn.functional.linear(features, self.shrink.weight[:, :, 0], self.shrink.bias)
+        if self.architecture.direct:
+            out = out + self.direct(self._own(x).flatten(2))
         return out.unflatten(2, (self.architecture.joints_out, 3))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -117,7 +129,7 @@ class _TemporalBase(nn.Module):
 
         Raises ValueError if the input has other joints or features, or fewer frames than the receptive field.
         """
-        return self._positions(self._features(x))
+        return self._positions(self._features(x), x)
 
     def with_errors(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, and (B, T', error_outputs): the logarithm of each joint's expected error in metres.
@@ -129,7 +141,7 @@ class _TemporalBase(nn.Module):
             raise ValueError("this lifter does not tell its expected errors")
         features = self._features(x)
         told = nn.functional.linear(features.detach(), self.error.weight[:, :, 0], self.error.bias)
-        return self._positions(features), told
+        return self._positions(features, x), told
 
 
 class TemporalModel(_TemporalBase):
@@ -153,6 +165,10 @@ class TemporalModel(_TemporalBase):
         frames = x.shape[1] - (kernel - 1) * step
         return torch.cat([x[:, tap * step : tap * step + frames] for tap in range(kernel)], dim=2)
 
+    def _own(self, x: Tensor) -> Tensor:
+        before, after = self.architecture.padding
+        return x[:, before : x.shape[1] - after]
+
     def _residual(self, x: Tensor, level: int) -> Tensor:
         width, dilation = self.architecture.widths[level], self._dilation(level)
         pad = (width - 1) * dilation // 2
@@ -167,6 +183,10 @@ class StridedTemporalModel(_TemporalBase):
         width = self.architecture.widths[level]
         frames = x.shape[1] // width
         return x[:, : frames * width].reshape(x.shape[0], frames, -1)
+
+    def _own(self, x: Tensor) -> Tensor:
+        field = self.architecture.receptive_field
+        return x[:, self.architecture.padding[0] :: field][:, : x.shape[1] // field]
 
     def _residual(self, x: Tensor, level: int) -> Tensor:
         width = self.architecture.widths[level]

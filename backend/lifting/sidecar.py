@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ class Sidecar:
     `NORMALISATIONS`. features: numbers per input joint (2: x, y; 3: with confidence). causal: past frames only.
     fps: frame rate of the training motion, Hz. licence, trained_on, acknowledgements: texts for the user.
     sha256: of the weights file, hexadecimal; empty when unknown.
+    confidence_knots, confidence_values: what the network's expected errors mean, the logarithm of metres to the
+    probability that a joint is within 0.1 m of the truth, both from the pelvis; empty if it tells none.
     Raises ValueError, in one sentence, if a value is not possible.
     """
 
@@ -41,6 +44,8 @@ class Sidecar:
     trained_on: str
     sha256: str = ""
     acknowledgements: str = ""
+    confidence_knots: tuple[float, ...] = ()
+    confidence_values: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for key in ("joints_in", "joints_out"):
@@ -57,10 +62,15 @@ class Sidecar:
             )
         if not 1 <= self.fps <= 1000:
             raise ValueError(f"fps must lie between 1 and 1000, not {self.fps}")
+        knots, values = self.confidence_knots, self.confidence_values
+        if len(knots) != len(values) or any(b <= a for a, b in pairwise(knots)):
+            raise ValueError("confidence_knots must increase, with one of confidence_values each")
+        if not all(0 <= value <= 1 for value in values):
+            raise ValueError("confidence_values must lie between 0 and 1")
 
 
 _KINDS: dict[str, tuple[type, ...]] = {"features": (int,), "causal": (bool,), "fps": (int, float)}
-_OPTIONAL = {"sha256", "acknowledgements"}
+_OPTIONAL = {"sha256", "acknowledgements", "confidence_knots", "confidence_values"}
 
 
 def read_sidecar(path: Path) -> Sidecar:
@@ -89,7 +99,11 @@ def _checked(data: Mapping[str, Any]) -> dict[str, Any]:
         if name not in data:
             continue
         value = data[name]
-        if name.startswith("joints_"):
+        if name.startswith("confidence_"):
+            if not isinstance(value, list) or not all(type(number) in (int, float) for number in value):
+                raise ValueError(f"{name} must be a list of numbers")
+            value = tuple(float(number) for number in value)
+        elif name.startswith("joints_"):
             if not isinstance(value, list) or not all(isinstance(joint, str) for joint in value):
                 raise ValueError(f"{name} must be a list of joint names")
             value = tuple(value)

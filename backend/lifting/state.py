@@ -92,6 +92,8 @@ def infer_architecture(
         causal=causal,
         channels=channels,
         dense=dense is not None,
+        direct="direct.weight" in state,
+        error_outputs=len(state["error.weight"]) if "error.weight" in state else 0,
     )
 
 

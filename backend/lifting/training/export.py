@@ -1,23 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turn a training run into the weights that ship.
-
-    python -m video_mocap.backend.lifting.training.export --run RUN_FOLDER --version 1
-
-Writes half-precision safetensors and their sidecar to backend/lifting/weights.
-"""
+"""Turn a training run into weights: half precision, with what a confidence means and whom to thank."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-import torch
+import numpy as np
+from scipy.optimize import isotonic_regression
 
-from ....rigging.joints import COCO17, TAKE
+from ....rigging.joints import COCO17
 from ..checkpoint import save_checkpoint
 from ..network import TemporalModel
 from ..sidecar import Sidecar
-from .train import Settings
+from .motion import MotionSet
+from .settings import OUTPUTS, Settings, settings_from
+from .train import LAST, read_run
+from .validation import sampled_errors
 
 ACKNOWLEDGEMENTS = (
     "Trained on motion captured by Carnegie Mellon University (the data used in this project was obtained from "
@@ -27,41 +25,53 @@ ACKNOWLEDGEMENTS = (
     "Corporation and SNU R&D Foundation), BSD-3-Clause; DataDrivenBipedController (Copyright 2013 Yoonsang Lee), MIT. "
     "The motion was converted, cut, completed and given other body proportions."
 )
+#: A joint's confidence is the probability that it lies within so many metres of the truth, both from the pelvis.
+NEAR = 0.1
+_KNOTS = 16
 
 
-def export(run: Path, output: Path, version: str) -> Sidecar:
-    """Write the newest state of a run as `output` (.safetensors) with its sidecar."""
-    state = torch.load(run / "last.pt", weights_only=True)
-    settings = Settings(**state["settings"]) if "settings" in state else Settings()
-    model = TemporalModel(settings.architecture)
-    model.load_state_dict(state["model"])
-    sidecar = Sidecar(
-        name="temporal-coco17-take26",
+def calibrate(log_errors: np.ndarray, errors: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """What an expected error means as a probability to be within `NEAR`.
+
+    log_errors, errors: (N,) the logarithm of expected errors, and the true ones, metres. Returns the knots (logarithms
+    of metres, increasing) and the probabilities at them (not increasing), by isotonic regression over all N.
+    """
+    order = np.argsort(log_errors)
+    fitted = isotonic_regression((errors[order] < NEAR).astype(np.float64), increasing=False).x
+    groups = np.array_split(np.arange(len(order)), _KNOTS)
+    knots = [float(np.mean(log_errors[order][group])) for group in groups]
+    values = [float(np.mean(fitted[group])) for group in groups]
+    return tuple(round(knot, 4) for knot in knots), tuple(round(value, 4) for value in values)
+
+
+def export(run: Path, output: Path, version: str, validation: MotionSet) -> Sidecar:
+    """Write the averaged weights of a run as `output` (.safetensors) with its sidecar.
+
+    validation: people that the run has not seen; on them confidences are calibrated.
+    Raises UserError if there is no run or the files cannot be written.
+    """
+    state = read_run(run / LAST)
+    settings = settings_from(state["settings"])
+    model = TemporalModel(settings.architecture).to(validation.device)
+    model.load_state_dict(state["average"])
+    model = model.half().float().eval()
+    knots, values = calibrate(*sampled_errors(model, validation, settings, seed=2))
+    return save_checkpoint(output, model.half(), _sidecar(settings, version, knots, values))
+
+
+def _sidecar(settings: Settings, version: str, knots: tuple[float, ...], values: tuple[float, ...]) -> Sidecar:
+    return Sidecar(
+        name=settings.name,
         version=version,
         joints_in=COCO17.names,
-        joints_out=(*TAKE.names, "up"),
+        joints_out=OUTPUTS,
         normalisation="person",
         features=3,
-        causal=False,
-        fps=settings.fps,
+        causal=settings.network.causal,
+        fps=settings.data.fps,
         licence="CC BY 4.0",
-        trained_on="CMU and SNU motion capture, virtual cameras, simulated detector noise",
+        trained_on="CMU and SNU motion capture, virtual cameras, a detector's noise as measured",
         acknowledgements=ACKNOWLEDGEMENTS,
+        confidence_knots=knots,
+        confidence_values=values,
     )
-    return save_checkpoint(output, model.half(), sidecar)
-
-
-def main() -> None:
-    """Command line of the export."""
-    parser = argparse.ArgumentParser(description="Export a training run as shipped weights.")
-    parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--version", default="1")
-    default = Path(__file__).parents[1] / "weights" / "temporal-coco17-take26.safetensors"
-    parser.add_argument("--output", type=Path, default=default)
-    arguments = parser.parse_args()
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    print(export(arguments.run, arguments.output, arguments.version).sha256)
-
-
-if __name__ == "__main__":
-    main()

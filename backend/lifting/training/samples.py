@@ -59,12 +59,12 @@ def film(
     frames: int,
     generator: torch.Generator,
     data: DataSettings,
-    inner: slice = slice(None),
+    inner: slice | None = None,
 ) -> Scene:
     """Draw `size` windows of `frames` frames of other people, each before a camera of its own.
 
     motion: metres, Z up. data: how the people, their motion and what is seen of them vary. inner: the frames whose 3D
-    joints are wanted.
+    joints are wanted; None for all.
     """
     device = motion.device
 
@@ -99,7 +99,7 @@ def film(
         keypoints = add_noise(image, _HEIGHT / pelvis, hidden, outside, data.fps, generator)
     if not data.confidence:
         keypoints = torch.cat([keypoints[..., :2], (keypoints[..., 2:] > 0).float()], dim=-1)
-    return Scene(keypoints, cameras.to_camera(_moved(take, positions[:, inner])), cameras.rotation)
+    return Scene(keypoints, cameras.to_camera(_moved(take, positions[:, inner or slice(None)])), cameras.rotation)
 
 
 def make_batch(

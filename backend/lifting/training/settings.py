@@ -22,12 +22,13 @@ NOISES = ("measured", "none")
 @dataclass(frozen=True)
 class NetworkSettings:
     """widths: filter widths; their product is the receptive field in frames. channels, dropout: as in the paper
-    1024 and 0.25. causal: past frames only, for live use."""
+    1024 and 0.25. causal: past frames only, for live use. direct: a linear map past the convolutions."""
 
     widths: tuple[int, ...] = (3, 3, 3, 3)
     channels: int = 512
     dropout: float = 0.1
     causal: bool = False
+    direct: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,15 @@ class Settings:
         """COCO-17 with confidence in; the take's joints, up and the root out, and an expected error per joint."""
         n = self.network
         return Architecture(
-            len(COCO17), 3, len(OUTPUTS), n.widths, n.causal, n.channels, n.dropout, error_outputs=len(TAKE)
+            joints_in=len(COCO17),
+            features=3,
+            joints_out=len(OUTPUTS),
+            widths=n.widths,
+            causal=n.causal,
+            channels=n.channels,
+            dropout=n.dropout,
+            direct=n.direct,
+            error_outputs=len(TAKE),
         )
 
 

@@ -68,28 +68,41 @@ def validate(weights: nn.Module, motion: MotionSet, settings: Settings, noise: s
 @torch.no_grad()
 def score(lift: Callable[[Tensor], tuple[Tensor, Tensor]], motion: MotionSet, settings: Settings, noise: str) -> Scores:
     """Score anything that lifts as `TemporalModel.with_errors` does."""
+    return _scores(*_lifted(lift, motion, settings, noise, 12345))
+
+
+def sampled_errors(
+    model: TemporalModel, motion: MotionSet, settings: Settings, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) logarithms of expected errors and (N,) true ones, metres: every joint but the pelvis, noise as measured."""
+    with torch.no_grad():
+        output, told, truth = _lifted(model.with_errors, motion, settings, "measured", seed)
+    distance = (split(output)[0] - truth.joints).norm(dim=-1)
+    return told[:, :, 1:].flatten().double().numpy(), distance[:, :, 1:].flatten().double().numpy()
+
+
+def _lifted(
+    lift: Callable[[Tensor], tuple[Tensor, Tensor]], motion: MotionSet, settings: Settings, noise: str, seed: int
+) -> tuple[Tensor, Tensor, Batch]:
     data = replace(settings.data, shape=0.0, tempo=0.0, focal=0.0, noise=noise, without=())
-    generator = torch.Generator(motion.device).manual_seed(12345)
+    generator = torch.Generator(motion.device).manual_seed(seed)
     padding, causal = settings.architecture.padding, settings.architecture.causal
-    outputs, batches, told = [], [], []
+    outputs, told, truths = [], [], []
     for _ in range(ROUNDS):
         batch = make_batch(motion, WINDOWS, FRAMES, padding, generator, data, causal)
         out, log_errors = lift(batch.inputs)
         outputs.append(out.float().cpu())
         told.append(log_errors.float().cpu())
-        batches.append(Batch(*(each.cpu() for each in (batch.inputs[:, :1], batch.joints, batch.up, batch.root))))
-    joined = Batch(
-        *(torch.cat([getattr(each, name) for each in batches]) for name in ("inputs", "joints", "up", "root"))
-    )
-    return _scores(torch.cat(outputs), torch.cat(told), joined)
+        truths.append((batch.inputs[:, :1].cpu(), batch.joints.cpu(), batch.up.cpu(), batch.root.cpu()))
+    return torch.cat(outputs), torch.cat(told), Batch(*(torch.cat(each) for each in zip(*truths, strict=True)))
 
 
 def _scores(output: Tensor, told: Tensor, truth: Batch) -> Scores:
     joints, up, root = split(output)
     distance = 1000 * (joints - truth.joints).norm(dim=-1)
     body = distance[:, :, _BODY].mean(-1).numpy()
-    flat = (each[:, :, _BODY].flatten(0, 1).double().numpy() for each in (joints, truth.joints))
-    aligned = 1000 * p_mpjpe(*flat).reshape(body.shape)
+    flat = [each[:, :, _BODY].flatten(0, 1).double().numpy() for each in (joints, truth.joints)]
+    aligned = 1000 * p_mpjpe(flat[0], flat[1]).reshape(body.shape)
     trunk = normalize(truth.joints[:, :, _TRUNK[1]] - truth.joints[:, :, _TRUNK[0]], dim=-1)
     lies = ((trunk * truth.up).sum(-1) < _LIES).numpy()
     cosine = (normalize(up, dim=-1) * truth.up).sum(-1).clamp(-1, 1)
@@ -108,5 +121,4 @@ def _scores(output: Tensor, told: Tensor, truth: Batch) -> Scores:
 
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
-    ranks = [np.argsort(np.argsort(each)).astype(np.float64) for each in (a, b)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(np.argsort(np.argsort(a)), np.argsort(np.argsort(b)))[0, 1])

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`video-mocap train`: a lifter of one's own, from a library of motion."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UserError
+from . import checks, options
+
+if TYPE_CHECKING:
+    from ..lifting.training.settings import Settings
+    from .console import Console
+
+HELP = "train a lifter from motion capture"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `train` takes."""
+    parser.add_argument(
+        "what", choices=("lifter", "export"), help="lifter: begin or go on; export: weights for --lifter"
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of this training; one that is there goes on")
+    parser.add_argument(
+        "--motion", type=Path, required=True, metavar="FOLDER", help="a motion library, with folders train and val"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE.toml", help="how to train (default: as the shipped lifter)"
+    )
+    parser.add_argument("--initial", type=Path, metavar="X.safetensors", help="weights that a new training starts from")
+    parser.add_argument("--minutes", type=options.seconds, metavar="MINUTES", help="stop after so long, ready to go on")
+    parser.add_argument("--device", choices=options.DEVICES, help="auto takes a GPU where there is one (default: auto)")
+    options.add_output(parser, "X.safetensors", "with export: the weights; their sidecar X.json is written beside them")
+    parser.add_argument("--weights-version", metavar="V", help="with export: the version to write (default: 1)")
+    options.add_json(parser)
+
+
+def usage_problem(arguments: argparse.Namespace) -> str | None:
+    """What is wrong with the combination of arguments."""
+    if arguments.what == "export" and arguments.output is None:
+        return "export needs -o X.safetensors"
+    if arguments.what == "lifter" and arguments.output is not None:
+        return "-o is for export"
+    return None
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Train, or write the weights of a training."""
+    return _export(arguments, console) if arguments.what == "export" else _train(arguments, console)
+
+
+def _train(arguments: argparse.Namespace, console: Console) -> int:
+    if not arguments.run.is_dir():
+        checks.check_output(arguments.run.with_name(f"{arguments.run.name}.pt"), (".pt",))
+    from ..lifting.checkpoint import load_checkpoint
+    from ..lifting.device import pick_device
+    from ..lifting.training.motion import load_motion
+    from ..lifting.training.train import LAST, Run, train
+
+    settings = _settings(arguments)
+    device = pick_device(arguments.device or "auto")
+    initial = None
+    if arguments.initial is not None and not (arguments.run / LAST).exists():
+        initial = {key: value.float() for key, value in load_checkpoint(arguments.initial).state.items()}
+    training = load_motion(arguments.motion / "train", settings.data.without).to(device)
+    validation = load_motion(arguments.motion / "val").to(device)
+    made = Run(arguments.run, settings, training, initial)
+    minutes = float("inf") if arguments.minutes is None else arguments.minutes
+    scores = train(made, validation, minutes, console.say, console.progress)
+    console.close()
+    total = settings.schedule.steps
+    state = (
+        "finished" if made.step >= total else f"stopped after {made.step} of {total} steps; the same command goes on"
+    )
+    summary = {"run": str(arguments.run), "steps": made.step, "of": total}
+    summary["scores"] = {noise: asdict(score) for noise, score in scores.items()}
+    console.result(summary, [f"{arguments.run}: {state}"])
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    from ..lifting.training.settings import Settings, read_settings, settings_from
+    from ..lifting.training.train import LAST, read_run
+
+    if arguments.config is not None:
+        return read_settings(arguments.config)
+    last = arguments.run / LAST
+    return settings_from(read_run(last)["settings"]) if last.exists() else Settings()
+
+
+def _export(arguments: argparse.Namespace, console: Console) -> int:
+    checks.check_output(arguments.output, (".safetensors",))
+    from ..lifting.device import pick_device
+    from ..lifting.training.export import export
+    from ..lifting.training.motion import load_motion
+
+    if not (arguments.motion / "val").is_dir():
+        raise UserError(f"{arguments.motion} is no motion library: it has no folder val")
+    validation = load_motion(arguments.motion / "val").to(pick_device(arguments.device or "auto"))
+    sidecar = export(arguments.run, arguments.output, arguments.weights_version or "1", validation)
+    summary = {"weights": str(arguments.output), "name": sidecar.name, "sha256": sidecar.sha256}
+    console.result(summary, [f"{arguments.output}: {sidecar.name} {sidecar.version}, sha256 {sidecar.sha256}"])
+    return 0

@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training a lifter: samples are what they say, runs go on as if never stopped, weights come out and lift."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from video_mocap.backend import cli
+from video_mocap.backend.errors import Cancelled, UserError
+from video_mocap.backend.lifting.checkpoint import build_model, load_checkpoint
+from video_mocap.backend.lifting.network import StridedTemporalModel, TemporalModel
+from video_mocap.backend.lifting.training.export import calibrate
+from video_mocap.backend.lifting.training.losses import split, total_loss
+from video_mocap.backend.lifting.training.motion import CANONICAL_SIZE, MotionSet, load_motion, proportions
+from video_mocap.backend.lifting.training.samples import film, make_batch
+from video_mocap.backend.lifting.training.settings import (
+    DataSettings,
+    LossSettings,
+    NetworkSettings,
+    ScheduleSettings,
+    Settings,
+    plain,
+    read_settings,
+    settings_from,
+)
+from video_mocap.backend.lifting.training.train import Run, train
+from video_mocap.backend.progress import Progress
+from video_mocap.rigging.joints import COCO17, TAKE
+
+#: A person who stands, arms out, feet forward (x), in the joints of a motion library; metres.
+STANDING = {
+    "pelvis": (0, 0, 0.95), "spine": (0, 0, 1.2), "thorax": (0, 0, 1.42), "neck": (-0.03, 0, 1.5),
+    "head": (0, 0, 1.58), "head_top": (0, 0, 1.74), "nose": (0.13, 0, 1.58), "left_eye": (0.09, 0.03, 1.62),
+    "right_eye": (0.09, -0.03, 1.62), "left_ear": (0, 0.07, 1.6), "right_ear": (0, -0.07, 1.6),
+    "left_shoulder": (0, 0.18, 1.42), "right_shoulder": (0, -0.18, 1.42), "left_elbow": (0, 0.46, 1.4),
+    "right_elbow": (0, -0.46, 1.4), "left_wrist": (0, 0.71, 1.38), "right_wrist": (0, -0.71, 1.38),
+    "left_hand": (0, 0.8, 1.37), "right_hand": (0, -0.8, 1.37), "left_hip": (0, 0.1, 0.93),
+    "right_hip": (0, -0.1, 0.93), "left_knee": (0.02, 0.1, 0.5), "right_knee": (0.02, -0.1, 0.5),
+    "left_ankle": (0, 0.1, 0.08), "right_ankle": (0, -0.1, 0.08), "left_heel": (-0.05, 0.1, 0.02),
+    "right_heel": (-0.05, -0.1, 0.02), "left_toe": (0.18, 0.1, 0.02), "right_toe": (0.18, -0.1, 0.02),
+}  # fmt: skip
+SMALL = Settings(
+    network=NetworkSettings(widths=(3, 3), channels=32, dropout=0.1),
+    schedule=ScheduleSettings(steps=6, batch=8, warmup=2, average=5),
+)
+
+
+def motion(seconds: float = 4.0, fps: float = 60.0) -> MotionSet:
+    """Two clips of somebody who walks off along x and swings the arms."""
+    names = tuple(STANDING)
+    frames = round(seconds * fps)
+    pose = np.array(list(STANDING.values()), np.float32)
+    clips = np.repeat(np.repeat(pose[None], frames, 0)[None], 2, 0)
+    time = np.arange(frames, dtype=np.float32) / fps
+    clips[..., 0] += time[None, :, None]
+    clips[1, :, names.index("left_wrist"), 2] += 0.2 * np.sin(5 * time)
+    count = torch.tensor([frames, frames])
+    return MotionSet(torch.from_numpy(clips.reshape(-1, 29, 3)), names, count.cumsum(0) - count, count, 0 * count + fps)
+
+
+def write_library(folder: Path) -> Path:
+    """The same motion in the files of a motion library."""
+    made = motion()
+    for part in ("train", "val"):
+        (folder / part).mkdir(parents=True)
+        joints = made.positions.numpy()
+        relative = np.round((joints - joints[:, :1])[:, 1:] * 1e4).astype(np.int16)
+        steps = relative.copy()
+        for first, count in zip(made.start.tolist(), made.length.tolist(), strict=True):
+            steps[first + 1 : first + count] = np.diff(relative[first : first + count], axis=0)
+        np.savez(
+            folder / part / "someone.npz",
+            joint_names=np.array(made.names),
+            root=joints[:, 0],
+            relative_step=steps,
+            clip_start=made.start.numpy(),
+            clip_length=made.length.numpy(),
+            clip_fps=made.fps.numpy(),
+        )
+    return folder
+
+
+def generator(seed: int = 1) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_a_library_is_read_as_it_was_written(tmp_path: Path) -> None:
+    read = load_motion(write_library(tmp_path) / "train")
+    assert read.names == tuple(STANDING)
+    torch.testing.assert_close(read.positions, motion().positions, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("without", "says"), [(("nobody",), "there is no nobody.npz"), (("someone",), "there is no motion")]
+)
+def test_a_library_says_what_is_not_there(tmp_path: Path, without: tuple[str, ...], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        load_motion(write_library(tmp_path) / "train", without)
+
+
+def test_another_body_keeps_directions_sides_and_has_the_canonical_size() -> None:
+    pose = motion().positions[None, 0]
+    matrix = proportions(pose, tuple(STANDING), generator(), 0.2)
+    moved = (matrix @ pose)[0]
+    names = list(STANDING)
+
+    def bone(points: torch.Tensor, child: str, parent: str) -> torch.Tensor:
+        return points[names.index(child)] - points[names.index(parent)]
+
+    for child, parent in (("left_knee", "left_hip"), ("right_wrist", "right_elbow"), ("left_toe", "left_ankle")):
+        old, new = bone(pose[0], child, parent), bone(moved, child, parent)
+        torch.testing.assert_close(new / new.norm(), old / old.norm(), atol=1e-5, rtol=0)
+    left, right = (bone(moved, f"{side}_knee", f"{side}_hip").norm() for side in ("left", "right"))
+    assert left == pytest.approx(right, rel=1e-5)
+    chain = (("left_knee", "left_hip"), ("left_ankle", "left_knee"), ("spine", "pelvis"), ("thorax", "spine"))
+    assert sum(float(bone(moved, *each).norm()) for each in chain) == pytest.approx(CANONICAL_SIZE, rel=1e-5)
+    thigh = bone(moved, "left_knee", "left_hip").norm() / bone(pose[0], "left_knee", "left_hip").norm()
+    arm = bone(moved, "left_elbow", "left_shoulder").norm() / bone(pose[0], "left_elbow", "left_shoulder").norm()
+    assert abs(float(thigh / arm) - 1) > 0.01
+
+
+def test_exact_keypoints_are_the_projection_of_the_joints() -> None:
+    data = DataSettings(noise="none")
+    scene = film(motion(), 16, 20, generator(), data)
+    for name in set(COCO17.names).intersection(TAKE.names):
+        joint = scene.joints[:, :, TAKE.index(name)]
+        seen = scene.keypoints[:, :, COCO17.index(name)]
+        torch.testing.assert_close(seen[..., :2], joint[..., :2] / joint[..., 2:], atol=1e-4, rtol=0)
+
+
+def test_in_a_mirror_left_stays_the_persons_left() -> None:
+    scene = film(motion(), 64, 3, generator(), DataSettings(noise="none"))
+    up = scene.rotation[:, None, :, 2]
+    across = scene.joints[:, :, TAKE.index("left_hip")] - scene.joints[:, :, TAKE.index("right_hip")]
+    ahead = scene.joints[:, :, TAKE.index("left_toe")] - scene.joints[:, :, TAKE.index("left_ankle")]
+    # Facing ahead, up is to the left of nothing: ahead x left is up for everybody who is no mirror image.
+    assert (torch.linalg.cross(ahead, across) * up).sum(-1).min() > 0
+
+
+def test_the_root_of_a_sample_is_where_the_pelvis_is() -> None:
+    """With the person's size in the picture, place and depth give back the true pelvis, as the root stage will."""
+    data = DataSettings(noise="none", focal=0.0)
+    field = SMALL.architecture
+    batch = make_batch(motion(), 16, 2, field.padding, generator(), data)
+    scene = film(motion(), 16, 15 + 8 + 2 + 15, generator(), data, slice(19, 21))
+    from video_mocap.backend.lifting.normalise import person
+
+    whole = film(motion(), 16, 40, generator(), data)
+    followed = person(whole.keypoints, torch.eye(3).repeat(16, 1, 1), data.fps)
+    size = followed.size[:, 19:21]
+    z = torch.exp(batch.root[..., 2]) / size
+    pelvis = torch.cat([batch.root[..., :2] * (z * size)[..., None], z[..., None]], -1)
+    back = (followed.rotation[:, 19:21].transpose(-1, -2) @ pelvis[..., None])[..., 0]
+    torch.testing.assert_close(back, scene.joints[:, :, 0], atol=1e-3, rtol=1e-3)
+
+
+def test_samples_depend_on_the_generator_alone() -> None:
+    first, again, other = (make_batch(motion(), 4, 1, (4, 4), generator(seed), SMALL.data) for seed in (1, 1, 2))
+    assert torch.equal(first.inputs, again.inputs)
+    assert torch.equal(first.root, again.root)
+    assert not torch.equal(first.inputs, other.inputs)
+
+
+def test_without_confidence_points_are_there_or_not() -> None:
+    batch = make_batch(motion(), 32, 1, (4, 4), generator(), replace(SMALL.data, confidence=False))
+    assert set(batch.inputs[..., 2].unique().tolist()) <= {0.0, 1.0}
+
+
+def test_losses_are_zero_at_the_truth_and_count_what_they_name() -> None:
+    batch = make_batch(motion(), 4, 3, (4, 4), generator(), replace(SMALL.data, noise="none"))
+    truth = torch.cat([batch.joints, batch.up[:, :, None], batch.root[:, :, None]], dim=2)
+    weights = LossSettings(direction=1.0, velocity=1.0)
+    told = torch.zeros(4, 3, 26)
+    assert float(total_loss(truth, told, batch, weights)) == pytest.approx(0, abs=1e-5)
+    moved = truth + torch.tensor([0.3, 0, 0])
+    assert float(total_loss(moved, told, batch, LossSettings(up=0, root=0))) == pytest.approx(0, abs=1e-5)
+    shaken = truth.clone()
+    shaken[:, 1, 5] += 0.26
+    still = float(total_loss(shaken, told, batch, LossSettings(up=0, root=0)))
+    assert float(total_loss(shaken, told, batch, LossSettings(up=0, root=0, velocity=1))) > 1.5 * still
+
+
+def test_telling_errors_teaches_the_rest_nothing() -> None:
+    """The gradient of what positions hang on is the same whatever is told of their errors."""
+    model = StridedTemporalModel(SMALL.architecture)
+    batch = make_batch(motion(), 4, 1, SMALL.architecture.padding, generator(), SMALL.data)
+    gradients = []
+    for shift in (0.0, 3.0):
+        model.zero_grad()
+        torch.manual_seed(0)
+        output, told = model.with_errors(batch.inputs)
+        total_loss(output, told + shift, batch, SMALL.loss).backward()
+        weight = model.expand_conv.weight.grad
+        assert weight is not None
+        gradients.append(weight.clone())
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_both_forms_of_the_network_agree_with_direct_map_and_errors(causal: bool) -> None:
+    architecture = replace(SMALL.architecture, causal=causal)
+    strided, dilated = StridedTemporalModel(architecture).eval(), TemporalModel(architecture).eval()
+    torch.nn.init.normal_(strided.direct.weight)
+    dilated.load_state_dict(strided.state_dict())
+    x = torch.randn(2, architecture.receptive_field, 17, 3)
+    with torch.no_grad():
+        for one, other in zip(strided.with_errors(x), dilated.with_errors(x), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+def test_a_causal_network_does_not_see_the_future() -> None:
+    from video_mocap.backend.lifting.normalise import person
+
+    architecture = replace(SMALL.architecture, causal=True)
+    model = TemporalModel(architecture).eval()
+    torch.nn.init.normal_(model.direct.weight)
+    now = torch.rand(1, 40, 17, 3) + 0.1
+    later = now.clone()
+    later[:, 25:] += 0.3
+    with torch.no_grad():
+        one, other = (model(person(each, torch.eye(3)[None], 30.0, causal=True).inputs) for each in (now, later))
+    known = 25 - architecture.receptive_field + 1
+    torch.testing.assert_close(one[:, :known], other[:, :known])
+    assert not torch.allclose(one[:, known:], other[:, known:])
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(tmp_path: Path) -> None:
+    whole = Run(tmp_path / "whole", SMALL, motion())
+    losses = list(whole.go_on())
+    begun = Run(tmp_path / "stopped", SMALL, motion())
+    first = list(begun.go_on(lambda: begun.step >= 3))
+    resumed = Run(tmp_path / "stopped", SMALL, motion())
+    assert resumed.step == 3
+    assert first + list(resumed.go_on()) == pytest.approx(losses, rel=1e-6)
+    for one, other in zip(whole.average.state_dict().values(), resumed.average.state_dict().values(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_training_that_is_cancelled_is_saved(tmp_path: Path) -> None:
+    run = Run(tmp_path, SMALL, motion())
+    with pytest.raises(Cancelled):
+        train(run, motion(), 10, print, Progress(cancelled=lambda: run.step >= 2))
+    assert Run(tmp_path, SMALL, motion()).step == run.step == 2
+
+
+def test_a_run_of_other_settings_is_not_gone_on_with(tmp_path: Path) -> None:
+    list(Run(tmp_path, SMALL, motion()).go_on(lambda: True))
+    with pytest.raises(UserError, match="of a run with other settings"):
+        Run(tmp_path, replace(SMALL, name="other"), motion())
+    (tmp_path / "last.pt").write_bytes(b"nonsense")
+    with pytest.raises(UserError, match="is not the state of a training run"):
+        Run(tmp_path, SMALL, motion())
+
+
+def test_a_network_learns(tmp_path: Path) -> None:
+    settings = replace(
+        SMALL,
+        data=DataSettings(noise="none"),
+        network=replace(SMALL.network, dropout=0.0),
+        schedule=ScheduleSettings(steps=60, batch=64, rate=3e-3, warmup=5, average=5),
+    )
+    losses = list(Run(tmp_path, settings, motion()).go_on())
+    assert np.mean(losses[-5:]) < 0.4 * np.mean(losses[:3])
+
+
+def test_a_confidence_is_the_share_that_is_near() -> None:
+    rng = np.random.default_rng(0)
+    expected = np.exp(rng.uniform(np.log(0.01), np.log(0.5), 40_000))
+    errors = rng.exponential(expected)
+    knots, values = calibrate(np.log(expected), errors)
+    assert list(values) == sorted(values, reverse=True)
+    for middle in (0.03, 0.1, 0.3):
+        truth = 1 - np.exp(-0.1 / middle)
+        assert np.interp(np.log(middle), knots, values) == pytest.approx(truth, abs=0.03)
+
+
+def test_settings_come_back_from_their_file(tmp_path: Path) -> None:
+    path = tmp_path / "lifter.toml"
+    path.write_text(
+        'name = "mine"\n[network]\nwidths = [3, 3, 3]\ncausal = true\n[data]\nfps = 60\nwithout = ["cmu"]\n'
+    )
+    read = read_settings(path)
+    assert (read.name, read.network.widths, read.network.causal) == ("mine", (3, 3, 3), True)
+    assert (read.data.fps, read.data.without, read.schedule) == (60.0, ("cmu",), ScheduleSettings())
+    assert settings_from(plain(read)) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[network]\nwidths = [3, 4]", "network.widths must be odd numbers"),
+        ("[network]\nwidth = [3]", "there is no setting network.width"),
+        ("[data]\nnoise = 'loud'", "data.noise must be one of measured, none"),
+        ("[data]\nfps = '30'", "data.fps must be a number"),
+        ("[schedule]\nsteps = 0", "steps must be more than 0"),
+        ("[schedule]\nsteps = 1.5", "schedule.steps must be a whole number"),
+        ("[loss]\nvelocity = 1", "loss.velocity needs schedule.frames"),
+        ("loss = 1", "loss must be a table"),
+        ("[loss", "is not TOML"),
+    ],
+)
+def test_settings_say_what_is_wrong(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "x.toml").write_text(text)
+    with pytest.raises(UserError, match=says):
+        read_settings(tmp_path / "x.toml")
+
+
+CONFIG = """
+[network]
+widths = [3, 3]
+channels = 32
+[schedule]
+steps = 3
+batch = 8
+"""
+
+
+def test_the_command_trains_goes_on_and_exports_weights_that_lift(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library = write_library(tmp_path / "library")
+    (tmp_path / "x.toml").write_text(CONFIG)
+    run, weights = tmp_path / "run", tmp_path / "mine.safetensors"
+    begin = ["train", "lifter", str(run), "--motion", str(library), "--config", str(tmp_path / "x.toml"), "--json"]
+    assert cli.main(begin) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["steps"], said["of"]) == (3, 3)
+    assert said["scores"]["measured"]["mpjpe"] > 0
+    assert cli.main(["train", "export", str(run), "--motion", str(library), "-o", str(weights)]) == 0
+    checkpoint = load_checkpoint(weights)
+    assert checkpoint.sidecar.licence == "CC BY 4.0"
+    assert len(checkpoint.sidecar.confidence_knots) == 16
+    model = build_model(checkpoint).float()
+    output, told = model.with_errors(torch.rand(1, 9, 17, 3))
+    assert split(output)[0].shape == (1, 1, 26, 3)
+    assert told.shape == (1, 1, 26)
+    again = tmp_path / "again"
+    assert cli.main([*begin[:2], str(again), *begin[3:], "--initial", str(weights)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["lifter", "run", "--motion", "nowhere"], 1, "there is no motion"),
+        (["export", "run", "--motion", "library"], 2, "export needs -o"),
+        (["export", "run", "--motion", "library", "-o", "x.safetensors"], 1, "there is no training run in run"),
+        (["export", "run", "--motion", "nowhere", "-o", "x.safetensors"], 1, "is no motion library"),
+        (["lifter", "run", "--motion", "library", "--config", "no.toml"], 1, "cannot read no.toml"),
+        (["lifter", "no/run", "--motion", "library"], 1, "the folder no does not exist"),
+    ],
+)
+def test_the_command_says_what_is_wrong(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    status: int,
+    says: str,
+) -> None:
+    write_library(tmp_path / "library")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["train", *arguments]) == status
+    assert says in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "library")
+    assert list(tmp_path.iterdir()) == []
