@@ -99,6 +99,45 @@ def test_published_checkpoint_with_numpy_generators(legacy, tmp_path):
     assert not any("coco-17" in warning for warning in told.warnings)
 
 
+def test_listed_checkpoints_are_known_by_their_names(tmp_path):
+    for name, joints in (("pretrained_h36m_cpn.bin", H36M17), ("pretrained_h36m_detectron_coco.bin", COCO17)):
+        checkpoint = load_checkpoint(published(tmp_path / name, model_of([3] * 5)))
+        assert checkpoint.sidecar.joints_in == joints.names
+        assert checkpoint.sidecar.licence == "CC BY-NC 4.0"
+        assert checkpoint.warnings == ()
+
+
+def test_notes_beside_a_checkpoint_say_what_its_weights_cannot(tmp_path):
+    path = published(tmp_path / "mine.bin", model_of())
+    notes = {"joints_in": "h36m-17", "causal": True, "fps": 25, "licence": "CC0-1.0", "trained_on": "my own"}
+    path.with_suffix(".json").write_text(json.dumps(notes))
+    checkpoint = load_checkpoint(path)
+    assert checkpoint.architecture.causal
+    assert (checkpoint.sidecar.joints_in, checkpoint.sidecar.fps) == (H36M17.names, 25)
+    assert (checkpoint.sidecar.licence, checkpoint.warnings) == ("CC0-1.0", ())
+    path.with_suffix(".json").write_text('{"causal": true}')
+    checkpoint = load_checkpoint(path)
+    assert checkpoint.architecture.causal
+    assert len(checkpoint.warnings) == 2
+
+
+@pytest.mark.parametrize(
+    ("notes", "message"),
+    [
+        ({"joints_in": "mpii-16"}, "must be coco-17 or h36m-17"),
+        ({"fps": 0}, "fps must lie between"),
+        ({"fps": True}, "fps must be a float"),
+        ({"causal": "yes"}, "causal must be a bool"),
+        ({"joints": "h36m-17"}, "lacks name"),
+    ],
+)
+def test_notes_that_cannot_be(notes, message, tmp_path):
+    path = published(tmp_path / "mine.bin", model_of())
+    path.with_suffix(".json").write_text(json.dumps(notes))
+    with pytest.raises(UserError, match=message):
+        load_checkpoint(path)
+
+
 def test_other_wrappings(tmp_path):
     model = model_of()
     prefixed = {f"module.{key}": value for key, value in model.state_dict().items()}
@@ -130,6 +169,7 @@ def test_mmpose_layout(head, tmp_path):
     checkpoint = load_checkpoint(tmp_path / "m.pth")
     assert checkpoint.architecture == model.architecture
     assert all(torch.equal(checkpoint.state[key], value) for key, value in model.state_dict().items())
+    assert checkpoint.sidecar.joints_in == H36M17.names
 
 
 def test_the_known_bug_is_explained(tmp_path):

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError
@@ -23,16 +23,42 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..files import whole_file
-from .network import Architecture, TemporalModel, _TemporalBase
-from .sidecar import Sidecar, assumed_sidecar, file_sha256, read_sidecar, sidecar_text
+from .network import Architecture, TemporalModel
+from .published import describe_published, read_notes
+from .sidecar import Sidecar, file_sha256, read_sidecar, sidecar_text
 from .state import infer_architecture, unwrap
 
 PICKLES = (".bin", ".pth", ".pt", ".tar")
 
 
+class Shape(Protocol):
+    """What the architecture of every lifter says of itself."""
+
+    @property
+    def joints_in(self) -> int: ...
+
+    @property
+    def features(self) -> int: ...
+
+    @property
+    def joints_out(self) -> int: ...
+
+    @property
+    def causal(self) -> bool: ...
+
+
+class Trained(Protocol):
+    """A network that can be saved."""
+
+    @property
+    def architecture(self) -> Shape: ...
+
+    def state_dict(self) -> dict[str, Tensor]: ...
+
+
 @dataclass(frozen=True)
 class Checkpoint:
-    """A lifter's weights, read and checked.
+    """A temporal lifter's weights, read and checked.
 
     architecture: what they need. state: named tensors, float32 unless the file says otherwise. sidecar: identity and
     terms. sha256: of the file. warnings: one sentence each, about what had to be assumed.
@@ -83,21 +109,18 @@ def load_checkpoint(
 ) -> Checkpoint:
     """Read a lifter's weights.
 
-    path: `.safetensors` or a published pickle; a sidecar `.json` beside it is read if there is one.
+    path: `.safetensors` or a published pickle; a sidecar or notes (`.json`) beside it are read if there are some.
     joint_set: the 2D joints of a published checkpoint without sidecar, "coco-17" (assumed, with a warning) or
     "h36m-17". widths, causal: what the caller expects; None takes them from the weights and the sidecar.
     Raises UserError, in one sentence, if the file is missing, damaged, unsafe, of another network or other widths.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"the checkpoint {path} {'is a folder' if path.is_dir() else 'does not exist'}")
-    sha256 = file_sha256(path)
-    sidecar = read_sidecar(path.with_suffix(".json")) if path.with_suffix(".json").exists() else None
-    if sidecar is not None and sidecar.sha256 and sidecar.sha256 != sha256:
-        raise UserError(f"{path} is not the file that its sidecar describes: it is damaged or only partly downloaded")
+    notes = read_notes(path)
+    loaded, sidecar, sha256 = read_weights(path, has_sidecar=notes is None)
+    if causal is None and notes is not None:
+        causal = notes.get("causal")
     if sidecar is not None and causal is not None and causal != sidecar.causal:
         raise UserError(f"{path} is {'' if sidecar.causal else 'not '}a causal network, as its sidecar says")
-    loaded = _read_pickle(path) if path.suffix.lower() in PICKLES else _read_safetensors(path)
     try:
         state = unwrap(loaded)
         architecture = infer_architecture(
@@ -109,13 +132,36 @@ def load_checkpoint(
     counts = (architecture.joints_in, architecture.features, architecture.joints_out)
     assumptions: tuple[str, ...] = ()
     if sidecar is None:
-        sidecar, assumptions = assumed_sidecar(path, *counts, joint_set, bool(causal))
+        sidecar, assumptions = describe_published(path, loaded, counts, notes or {}, joint_set, bool(causal))
+    check_counts(path, architecture, sidecar)
+    return Checkpoint(architecture, state, sidecar, sha256, assumptions)
+
+
+def read_weights(path: Path, has_sidecar: bool = True) -> tuple[Any, Sidecar | None, str]:
+    """(whatever the file holds, its sidecar if there is one, its sha256), of any network.
+
+    has_sidecar: a file `X.json` beside `X.safetensors` is its sidecar.
+
+    Raises UserError, in one sentence, if the file is missing, damaged, unsafe or not what its sidecar describes.
+    """
+    if not path.is_file():
+        raise UserError(f"the checkpoint {path} {'is a folder' if path.is_dir() else 'does not exist'}")
+    sha256 = file_sha256(path)
+    beside = path.with_suffix(".json")
+    sidecar = read_sidecar(beside) if has_sidecar and beside.exists() else None
+    if sidecar is not None and sidecar.sha256 and sidecar.sha256 != sha256:
+        raise UserError(f"{path} is not the file that its sidecar describes: it is damaged or only partly downloaded")
+    return (_read_pickle(path) if path.suffix.lower() in PICKLES else _read_safetensors(path)), sidecar, sha256
+
+
+def check_counts(path: Path, architecture: Shape, sidecar: Sidecar) -> None:
+    """Raise UserError unless the sidecar names as many joints as the weights have."""
+    counts = (architecture.joints_in, architecture.features, architecture.joints_out)
     if (len(sidecar.joints_in), sidecar.features, len(sidecar.joints_out)) != counts:
         raise UserError(
             f"{path} takes {counts[0]} joints with {counts[1]} numbers each and gives {counts[2]}, but its sidecar "
             f"names {len(sidecar.joints_in)} with {sidecar.features} and {len(sidecar.joints_out)}"
         )
-    return Checkpoint(architecture, state, sidecar, sha256, assumptions)
 
 
 def build_model(checkpoint: Checkpoint, device: str | torch.device = "cpu") -> TemporalModel:
@@ -125,7 +171,7 @@ def build_model(checkpoint: Checkpoint, device: str | torch.device = "cpu") -> T
     return model.to(device).eval().requires_grad_(False)
 
 
-def save_checkpoint(path: str | Path, model: _TemporalBase, sidecar: Sidecar) -> Sidecar:
+def save_checkpoint(path: str | Path, model: Trained, sidecar: Sidecar) -> Sidecar:
     """Write `path` (`.safetensors`) and its sidecar, each whole or not at all; gives the sidecar with the hash.
 
     Raises UserError if they cannot be written; ValueError if the sidecar does not describe the model.

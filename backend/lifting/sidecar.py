@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ...rigging.joints import COCO17, H36M17
+from ...rigging.joints import COCO17
 from ..errors import UserError
 
 #: How the network's 2D input is normalised: "screen" divides by the image's width (VideoPose3D), "person" is our own.
@@ -118,41 +118,6 @@ def _checked(data: Mapping[str, Any]) -> dict[str, Any]:
 def sidecar_text(sidecar: Sidecar) -> str:
     """The sidecar as JSON, the same text for the same content."""
     return json.dumps(asdict(sidecar), indent=1, ensure_ascii=False) + "\n"
-
-
-def assumed_sidecar(
-    path: Path, joints_in: int, features: int, joints_out: int, joint_set: str | None, causal: bool
-) -> tuple[Sidecar, tuple[str, ...]]:
-    """The sidecar of a published VideoPose3D checkpoint, which comes without one, and warnings about what is assumed.
-
-    joints_in, features, joints_out: counts inferred from the weights. joint_set: "coco-17" or "h36m-17", the 2D joints
-    that the network was trained on; None assumes COCO-17 and warns.
-    Raises UserError if the counts are not 17 in and 17 out, because nothing can be assumed then.
-    """
-    if (joints_in, joints_out) != (17, 17):
-        raise UserError(
-            f"{path} takes {joints_in} joints and gives {joints_out}, and weights do not say which: "
-            f"describe them in {path.with_suffix('.json').name} beside it"
-        )
-    sets = {joints.name: joints for joints in (COCO17, H36M17)}
-    if joint_set is not None and joint_set not in sets:
-        raise UserError(f"a published checkpoint takes the joints {' or '.join(sets)}, not {joint_set}")
-    warnings = [f"{path.name} has no sidecar: 50 frames per second and the licence CC BY-NC 4.0 are assumed"]
-    if joint_set is None:
-        warnings.append(f"{path.name} does not say which 2D joints it takes: {COCO17.name} is assumed")
-    sidecar = Sidecar(
-        name=path.stem,
-        version="unknown",
-        joints_in=sets[joint_set or COCO17.name].names,
-        joints_out=H36M17.names,
-        normalisation="screen",
-        features=features,
-        causal=causal,
-        fps=50.0,
-        licence="CC BY-NC 4.0 (assumed)",
-        trained_on="Human3.6M (assumed)",
-    )
-    return sidecar, tuple(warnings)
 
 
 def file_sha256(path: Path) -> str:
