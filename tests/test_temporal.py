@@ -198,6 +198,62 @@ def test_run_in_chunks_equals_the_network(tmp_path):
     points = checkpoint(tmp_path, person=False)
     model = TemporalLifter(points, "cpu")._model
     inputs = torch.randn(50, 17, 2)
-    inner = run_in_chunks(model, inputs, 16, torch.device("cpu"))[13:-13]
+    inner = run_in_chunks(model, inputs, model.architecture.padding, 16, torch.device("cpu"))[13:-13]
     torch.testing.assert_close(inner, model(inputs[None])[0], rtol=0, atol=1e-5)
     assert replace(points.architecture, causal=True).padding == (26, 0)
+
+
+def told_checkpoint(tmp_path, causal=False):
+    """Random weights that tell errors, and the root beside up, with a calibration from 1 to 0."""
+    torch.manual_seed(0)
+    outputs = (*TAKE.names, "up", "root")
+    architecture = Architecture(
+        17, 3, len(outputs), (3, 3, 3), causal, channels=32, direct=True, error_outputs=len(TAKE)
+    )
+    model = TemporalModel(architecture)
+    torch.nn.init.normal_(model.direct.weight, std=0.05)
+    sidecar = replace(
+        checkpoint(tmp_path, causal=causal).sidecar,
+        joints_out=outputs,
+        sha256="",
+        confidence_knots=(-1.0, 0.0, 1.0),
+        confidence_values=(0.9, 0.5, 0.1),
+    )
+    save_checkpoint(tmp_path / "told.safetensors", model, sidecar)
+    return load_checkpoint(tmp_path / "told.safetensors")
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_confidence_is_what_the_network_tells_and_less_in_a_gap(tmp_path, flip):
+    points = told_checkpoint(tmp_path)
+    lifter = TemporalLifter(points, "cpu", flip)
+    assert lifter.info.gives == TAKE.names
+    times = np.arange(60) / 30
+    seen = track(times)
+    lifted = lift(lifter, seen, times)
+    assert 0.1 <= lifted.confidence.min() < lifted.confidence.max() <= 0.9
+    seen[20:40] = (np.nan, np.nan, 0)
+    gap = lift(lifter, seen, times).confidence
+    assert (gap[28:32] < 0.5 * gap[:15].mean()).all()
+    assert (gap[:15] >= 0.1).all()
+
+
+def test_a_joint_on_the_other_side_is_told_the_error_of_its_mirror_image(tmp_path):
+    lifter = TemporalLifter(told_checkpoint(tmp_path), "cpu", flip=True)
+    times = np.arange(40) / 30
+    points = track(times)
+    mirrored = points[:, COCO17.mirror].copy()
+    mirrored[..., 0] = 2 * CAMERA[0, 2] - mirrored[..., 0]
+    one, other = (lift(lifter, each, times).confidence for each in (points, mirrored))
+    np.testing.assert_allclose(one, other[:, TAKE.mirror], atol=1e-5)
+
+
+def test_a_causal_lifter_gives_the_past_the_same_whatever_comes(tmp_path):
+    lifter = TemporalLifter(told_checkpoint(tmp_path, causal=True), "cpu")
+    times = np.arange(80) / 30
+    points = track(times)
+    changed = points.copy()
+    changed[50:, :, :2] += 40
+    one, other = (lift(lifter, each, times).joints for each in (points, changed))
+    np.testing.assert_allclose(one[:50], other[:50], atol=1e-9)
+    assert np.abs(one[50:] - other[50:]).max() > 1e-3

@@ -109,6 +109,16 @@ def output_confidence(
     return np.where(body > 0, np.maximum(remembered, _UNSEEN * body), 0.0)
 
 
+def calibrated_confidence(near: np.ndarray, seen: np.ndarray, inferred: np.ndarray) -> np.ndarray:
+    """What a network that tells its errors says, where it has seen the person; (F, J).
+
+    near: (F, J) the probability it tells. seen: (F, K) confidence of the 2D joints. inferred: (F, J) as
+    `output_confidence` gives: in a gap, which no network is trained to know as one, confidence is at most that.
+    """
+    present = (seen > _UNSEEN).any(axis=1, keepdims=True)
+    return np.where(present, np.where(inferred > 0, near, 0.0), np.minimum(near, inferred))
+
+
 def _decayed_maximum(values: np.ndarray, times: np.ndarray) -> np.ndarray:
     """(F, D): for each frame the largest of all frames' values, each decayed exponentially over the time between."""
     with np.errstate(divide="ignore"):

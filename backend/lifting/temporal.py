@@ -12,32 +12,35 @@ from torch import Tensor
 
 from ...rigging.joints import mirror_rows
 from .checkpoint import Checkpoint, build_model, load_checkpoint
-from .confidence import output_confidence, select_keypoints
+from .confidence import calibrated_confidence, output_confidence, select_keypoints
 from .device import pick_device
 from .lifter import Lifted, LifterInfo
-from .network import TemporalModel
 from .normalise import person, screen
 from .resampling import fill_missing, interpolate, lifter_times, resample_track
 
-#: A name in a checkpoint's output that is no joint: the direction of world up.
-UP = "up"
+#: Names in a checkpoint's output that are no joints: the direction of world up, and the pelvis's place.
+UP, ROOT = "up", "root"
 #: Output frames per run of the network: bounds the memory of a long clip (some 10 MB per 1000 channels and level).
 CHUNK = 1024
 
-#: (track (T, K, 3) pixels, intrinsics (3, 3), image size, fps) to the network's input (T, K, 3) and the rotations
-#: (T, 3, 3) from the network's camera axes to the real ones.
-Normaliser = Callable[[Tensor, Tensor, tuple[int, int], float], tuple[Tensor, Tensor]]
+#: (track (T, K, 3) pixels, intrinsics (3, 3), image size, fps, whether to know past frames only) to the network's
+#: input (T, K, 3) and the rotations (T, 3, 3) from the network's camera axes to the real ones.
+Normaliser = Callable[[Tensor, Tensor, tuple[int, int], float, bool], tuple[Tensor, Tensor]]
 
 
-def _screen(track: Tensor, intrinsics: Tensor, image_size: tuple[int, int], fps: float) -> tuple[Tensor, Tensor]:
-    del intrinsics, fps
+def _screen(
+    track: Tensor, intrinsics: Tensor, image_size: tuple[int, int], fps: float, causal: bool
+) -> tuple[Tensor, Tensor]:
+    del intrinsics, fps, causal
     identity = torch.eye(3, dtype=track.dtype).expand(len(track), 3, 3)
     return screen(track, *image_size), identity
 
 
-def _person(track: Tensor, intrinsics: Tensor, image_size: tuple[int, int], fps: float) -> tuple[Tensor, Tensor]:
+def _person(
+    track: Tensor, intrinsics: Tensor, image_size: tuple[int, int], fps: float, causal: bool
+) -> tuple[Tensor, Tensor]:
     del image_size
-    followed = person(track[None], intrinsics[None], fps)
+    followed = person(track[None], intrinsics[None], fps, causal)
     return followed.inputs[0], followed.rotation[0].transpose(-1, -2)
 
 
@@ -59,6 +62,10 @@ class TemporalLifter:
         self._flip = flip
         self._chunk = chunk
         self._outputs = sidecar.joints_out
+        self._causal = sidecar.causal
+        self._calibration = (sidecar.confidence_knots, sidecar.confidence_values)
+        # Expected errors without a calibration mean nothing.
+        self._tells_errors = bool(sidecar.confidence_knots) and checkpoint.architecture.error_outputs > 0
         self.info = LifterInfo(
             name="temporal",
             weights=f"{sidecar.name} {sidecar.version}",
@@ -66,7 +73,7 @@ class TemporalLifter:
             needs=sidecar.joints_in,
             fps=sidecar.fps,
             needs_camera=sidecar.normalisation == "person",
-            gives=tuple(name for name in sidecar.joints_out if name != UP),
+            gives=tuple(name for name in sidecar.joints_out if name not in (UP, ROOT)),
             gives_up=UP in sidecar.joints_out,
             licence=sidecar.licence,
             acknowledgements=sidecar.acknowledgements,
@@ -100,10 +107,15 @@ class TemporalLifter:
             torch.from_numpy(np.asarray(intrinsics, np.float64)).float(),
             image_size,
             info.fps,
+            self._causal,
         )
-        output = self._run(inputs).double() @ to_camera.double().transpose(-1, -2)
+        output, log_errors = self._run(inputs)
+        output = output.double() @ to_camera.double().transpose(-1, -2)
         columns = interpolate(output.flatten(1).numpy(), grid, times).reshape(len(times), -1, 3)
         columns[~confidence.any(axis=1)] = np.nan
+        if log_errors.shape[1]:
+            near = np.interp(interpolate(log_errors.double().numpy(), grid, times), *self._calibration)
+            confidence = calibrated_confidence(near, track[..., 2], confidence)
         rows = [self._outputs.index(name) for name in info.gives]
         joints = columns[:, rows]
         if "pelvis" in info.gives:
@@ -119,30 +131,47 @@ class TemporalLifter:
         up = np.full((frames, 3), np.nan) if self.info.gives_up else None
         return Lifted(self.info.gives, np.full((frames, joints, 3), np.nan), np.zeros((frames, joints)), up, warnings)
 
-    def _run(self, inputs: Tensor) -> Tensor:
-        """Normalised (T, K, 3) to the network's output (T, J, 3), on the CPU."""
+    def _run(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised (T, K, 3) to the network's output (T, J, 3) and the logarithms of expected errors (T, E)."""
         x = inputs[..., : self._model.architecture.features]
-        out = run_in_chunks(self._model, x, self._chunk, self._device)
-        if not self._flip:
-            return out
-        mirrored = x[:, torch.from_numpy(mirror_rows(self.info.needs))].clone()
-        mirrored[..., 0] *= -1
-        other = run_in_chunks(self._model, mirrored, self._chunk, self._device)
-        other = other[:, torch.from_numpy(mirror_rows(self._outputs))]
-        other[..., 0] *= -1
-        return (out + other) / 2
+        out, told = self._lift(x)
+        if self._flip:
+            mirrored = x[:, torch.from_numpy(mirror_rows(self.info.needs))].clone()
+            mirrored[..., 0] *= -1
+            other, other_told = self._lift(mirrored)
+            other = other[:, torch.from_numpy(mirror_rows(self._outputs))]
+            other[..., 0] *= -1
+            sides = torch.from_numpy(mirror_rows(self.info.gives)[: told.shape[1]])
+            out, told = (out + other) / 2, (told + other_told[:, sides]) / 2
+        return out, told
+
+    def _lift(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        columns = run_in_chunks(self._columns, x, self._model.architecture.padding, self._chunk, self._device)
+        count = 3 * len(self._outputs)
+        return columns[:, :count].unflatten(1, (-1, 3)), columns[:, count:]
+
+    def _columns(self, x: Tensor) -> Tensor:
+        if not self._tells_errors:
+            return self._model(x).flatten(2)
+        out, told = self._model.with_errors(x)
+        return torch.cat([out.flatten(2), told], dim=2)
 
 
 @torch.no_grad()
-def run_in_chunks(model: TemporalModel, inputs: Tensor, chunk: int, device: torch.device) -> Tensor:
-    """One output frame per input frame: (T, K, features) to (T, J, 3), the same for every chunk size.
+def run_in_chunks(
+    lift: Callable[[Tensor], Tensor], inputs: Tensor, padding: tuple[int, int], chunk: int, device: torch.device
+) -> Tensor:
+    """One output frame per input frame, (T, ...) to (T, ...), the same for every chunk size.
 
-    The ends are padded with copies of the first and last frame (zeros would be points in the middle of the picture).
+    lift: (1, T + context, ...) to (1, T, ...). padding: frames that it looks at before and after. The ends are padded
+    with copies of the first and last frame (zeros would be points in the middle of the picture).
     """
-    left, right = model.architecture.padding
-    padded = torch.cat([inputs[:1].expand(left, -1, -1), inputs, inputs[-1:].expand(right, -1, -1)])
+    left, right = padding
+    padded = torch.cat(
+        [inputs[:1].expand(left, *inputs.shape[1:]), inputs, inputs[-1:].expand(right, *inputs.shape[1:])]
+    )
     outputs = []
     for start in range(0, len(inputs), chunk):
         window = padded[start : min(start + chunk, len(inputs)) + left + right]
-        outputs.append(model(window[None].to(device))[0].cpu())
+        outputs.append(lift(window[None].to(device))[0].cpu())
     return torch.cat(outputs)
