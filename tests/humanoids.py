@@ -159,6 +159,10 @@ NAMINGS: dict[str, tuple[str, Naming]] = {
     "xsens bvh": ("xsens_bvh", Naming(
         "Hips", ("Chest", "Chest2", "Chest3", "Chest4"), ("Neck",), "Head",
         _limbs("LeftCollar LeftShoulder LeftElbow LeftWrist LeftHip LeftKnee LeftAnkle LeftToe"), _WORD)),
+    "vrchat": ("vrchat", Naming(
+        "Hips", ("Spine", "Chest"), ("Neck",), "Head",
+        {part: f"Left {name}" for part, name in _limbs("shoulder arm elbow wrist leg knee ankle toe").items()}, _WORD,
+        finger="{}Finger{}_Left")),
     "freemocap": ("freemocap", Naming(
         "pelvis", ("spine", "spine.001"), ("neck",), "face",
         _limbs("shoulder.L upper_arm.L forearm.L hand.L thigh.L shin.L foot.L -"), _DOT, hip_joint="pelvis.L")),
@@ -171,6 +175,9 @@ NAMINGS: dict[str, tuple[str, Naming]] = {
         "hip", ("belly", "chest"), ("neck",), "head",
         _limbs("left_collar left_arm left_elbow left_wrist left_thigh left_knee left_foot left_toe"),
         swap(("left", "right")))),
+    "plain, joints and feet": ("plain_joints", Naming(
+        "hip", ("abdomen", "chest"), ("neck",), "head",
+        _limbs("lcollar lshoulder lelbow lhand lhip lknee lfoot -"), swap(("l", "r")), hip_joint="lbuttock")),
     "plain, decorated": ("plain_parts", Naming(
         "hips_jnt", ("spineA_jnt", "spineB_jnt"), ("neck_jnt",), "head_jnt",
         _limbs("L_clav_jnt L_upperArm_jnt L_foreArm_jnt L_hand_jnt L_upLeg_jnt L_lowLeg_jnt L_foot_jnt L_toe_jnt"),

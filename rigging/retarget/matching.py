@@ -70,6 +70,10 @@ def fit_preset(rig: Rig, index: NameIndex, preset: Preset) -> Fit:
         found = _first(index, preset, slot, names, rows)
         if found is not None:
             rows[slot], sure[slot] = found
+    for side in "LR":
+        # `Foot` is a toe where there is an ankle besides; alone it is the foot, for another table to say.
+        if f"toe.{side}" in rows and f"foot.{side}" not in rows:
+            del rows[f"toe.{side}"], sure[f"toe.{side}"]
     used = set(rows.values())
     chains: dict[str, list[int]] = {}
     score = 0.0

@@ -3,7 +3,8 @@
 
 A name is looked up at three levels: as it is written, then without separators and case, then word by word with the
 side taken out, so that `LeftUpLeg`, `upleg.L` and `l_up_leg` are one. Each level is tried on the whole name and on the
-name without its namespace and without what all bones of the rig begin or end with (`Bip01 `, `.001`).
+name without its namespace and without what all bones of the rig begin or end with: `Bip01 `, `.001`, a number of its
+own behind every name (`LeftArm_08`).
 """
 
 from __future__ import annotations
@@ -34,12 +35,21 @@ _BESIDE_WORDS = (
     "pectoral pec butt glute ear eye eyes eyelid lid jaw brow lip tongue teeth cheek nose finger thumb index middle "
     "ring pinky little metacarpal carpal palm muscle bulge half share stretch nub site camera"
 )
+#: Parts of limbs, before which a lone letter is a side: `lhand`, `rknee`.
+_PART_WORDS = (
+    "shoulder collar clavicle clav arm uparm upperarm shldr elbow forearm lowerarm wrist hand "
+    "buttock hip leg upleg upperleg thigh knee shin calf lowerleg lowleg ankle foot toe toes"
+)
+_PARTS = frozenset(_PART_WORDS.split())
 _DECORATION = frozenset(_DECORATION_WORDS.split())
 _BESIDE = frozenset(_BESIDE_WORDS.split())
 _JOINED = re.compile("^(?:left|right|Left|Right|LEFT|RIGHT|左|右)|(?:left|right|Left|Right|LEFT|RIGHT)$")
 _GAP = re.compile(r"[_\-. ]+")
 _BIPED = re.compile(r"^(ValveBiped\.)?Bip\d+[ _]", re.IGNORECASE)
 _SHARED = 0.6  # of the bones begin or end alike
+#: How FBX of old writes a sign that it does not know: `shoulderFBXASC046L`.
+_ESCAPED = re.compile(r"FBXASC(\d{3})", re.IGNORECASE)
+_NUMBERED = re.compile(r"_(\d{2,})$")
 
 
 def words(name: str) -> list[str]:
@@ -69,6 +79,9 @@ def _split(name: str) -> tuple[str, tuple[str, ...]]:
             rest = word[len(mark) :] if word.startswith(mark) else word[: -len(mark)] if word.endswith(mark) else ""
             if rest:
                 return side, (*found[:number], rest, *found[number + 1 :])
+    for number, word in enumerate(found):
+        if word[0] in "lr" and word[1:] in _PARTS:
+            return word[0].upper(), (*found[:number], word[1:], *found[number + 1 :])
     return "", tuple(found)
 
 
@@ -144,7 +157,8 @@ def _flat(name: str) -> str:
 
 def _forms(names: Sequence[str]) -> list[list[str]]:
     """Every bone's name and its shorter forms, the whole name first."""
-    bare = [re.split(r"[:|]", name)[-1] or name for name in names]
+    readable = [_ESCAPED.sub(lambda sign: chr(int(sign.group(1))), name) for name in names]
+    bare = _uncounted([re.split(r"[:|]", name)[-1] or name for name in readable])
     starts = _shared(bare, lambda name: [name[: match.end()] for match in _GAP.finditer(name)])
     ends = _shared(bare, lambda name: [name[match.start() :] for match in _GAP.finditer(name)])
     forms = []
@@ -157,6 +171,14 @@ def _forms(names: Sequence[str]) -> list[list[str]]:
         found += [_BIPED.sub("", form) for form in found]
         forms.append(list(dict.fromkeys([name, *(form for form in found if form)])))
     return forms
+
+
+def _uncounted(names: list[str]) -> list[str]:
+    """Names without the numbers that count a rig's bones, no two alike."""
+    numbers = [found.group(1) for found in map(_NUMBERED.search, names) if found]
+    if len(numbers) < max(_SHARED * len(names), 5) or len(set(numbers)) < 0.9 * len(numbers):
+        return names
+    return [_NUMBERED.sub("", name) or name for name in names]
 
 
 def _shared(names: Sequence[str], parts: Callable[[str], Iterable[str]]) -> list[str]:
