@@ -93,18 +93,16 @@ def retarget_in_pieces(
         for progress in build.pieces(done.keys, done.reduced, switches, float(done.frames[0]), stiff):
             yield 0.3 + 0.65 * progress
         build.give()
+        yield 0.97
+        checked = None if options.action == "nla" else _look(home.get(), rig, slots, done, options)
+        build.keep()
+        action = build.action.get()
     except (GoneError, ReferenceError):
         build.discard()
         raise ValueError(f"the motion for {name} was undone under way; put it on again") from None
     except BaseException:
         build.discard()
         raise
-    yield 0.97
-    try:
-        checked = None if options.action == "nla" else _look(home.get(), rig, slots, done, options)
-        action = build.action.get()
-    except GoneError:
-        raise ValueError(f"the motion for {name} was undone under way; put it on again") from None
     report = replace(done.report, warnings=done.report.warnings + warnings, checked=checked)
     return Result(action, report)
 
@@ -127,6 +125,8 @@ def check_armature(armature: bpy.types.Object, options: Options) -> None:
         raise ValueError(f"{name} is linked from another file; make a library override of it and choose that")
     if armature.pose is None or not armature.users_scene:
         raise ValueError(f"{name} is in no scene; link it into one first")
+    if armature.data.is_editmode:
+        raise ValueError(f"the bones of {name} are being edited; leave Edit Mode first")
     animation = armature.animation_data
     if animation is None:
         return
@@ -168,7 +168,12 @@ def _stiff(
 def _look(
     armature: bpy.types.Object, rig: Rig, slots: Mapping[str, str], done: Retargeted, options: Options
 ) -> tuple[float, float] | None:
-    """(mean, most) degrees between the person's limbs and those that Blender evaluates, over a few frames."""
+    """(mean, most) degrees between the person's limbs and those that Blender evaluates, over a few frames.
+
+    None where nothing can be looked at: there is no pose in Edit Mode.
+    """
+    if armature.data.is_editmode:
+        return None
     rows = np.unique(np.linspace(0, len(done.frames) - 1, _LOOKED_AT).round().astype(int))
     judged = {slot: name for slot, name in slots.items() if options.part_influence(slot) >= 1}
     wanted = limb_directions(done.source, done.times[rows], judged)

@@ -17,6 +17,7 @@ from ..retarget.controls import Switch
 from ..retarget.reduce import Keys
 from .action import write_bezier, write_curve
 from .blocks import Block, GoneError
+from .retarget_give import Given
 
 _PIECE = 0.008
 #: On the action while it is being made: how many pieces are done, so that undo under way is noticed.
@@ -24,7 +25,10 @@ _DONE = "video_mocap_pieces"
 
 
 class ActionBuild:
-    """One action being made for an armature object. `pieces` writes it, `give` puts it on the object."""
+    """One action being made for an armature object.
+
+    `pieces` writes it, `give` puts it on the object and `keep` ends it; until then `discard` takes everything back.
+    """
 
     def __init__(self, armature: bpy.types.Object, way: str, name: str) -> None:
         """way: "new", "replace" or "nla"."""
@@ -35,9 +39,13 @@ class ActionBuild:
         self._old = Block("actions", replaced) if replaced is not None else None
         self._nla = way == "nla"
         made = replaced.copy() if replaced is not None else bpy.data.actions.new(name)
-        made[_DONE] = 0
-        self.action = Block("actions", made)
-        self._slot = _slot_of(made, animation, armature)
+        self.action, self._given = Block("actions", made), None
+        try:
+            made[_DONE] = 0
+            self._slot = _slot_of(made, animation, armature)
+        except BaseException:
+            self.discard()
+            raise
 
     def pieces(
         self,
@@ -90,38 +98,23 @@ class ActionBuild:
             action.layers.new("Layer").strips.new(type="KEYFRAME")
         return action.layers[0].strips[0].channelbag(action.slots[self._slot], ensure=True)
 
-    def give(self) -> bpy.types.Action:
+    def give(self) -> None:
         """Put the finished action where it was wanted."""
         armature, action = self._armature.get(), self.action.get()
         del action[_DONE]
-        animation = armature.animation_data or armature.animation_data_create()
-        if self._old is not None:
-            old = self._old.get()
-            name = old.name
-            old.user_remap(action)
-            bpy.data.actions.remove(old)
-            action.name = name
-            return action
-        slot = None if self._slot is None else action.slots[self._slot]
-        if self._nla:
-            track = animation.nla_tracks.new()
-            track.name, track.mute = action.name, True
-            strip = track.strips.new(action.name, int(np.floor(action.frame_range[0])), action)
-            if slot is not None:
-                strip.action_slot = slot
-            return action
-        before = animation.action
-        animation.action = action
-        if slot is not None:
-            # Without this the action is assigned but nothing moves.
-            animation.action_slot = slot
-        if before is not None and before.users == 0 and before.library is None:
-            # Blender would not save it: the animator's earlier work is not ours to lose.
-            before.use_fake_user = True
-        return action
+        self._given = Given(armature, action, self._old)
+        self._given.give(self._slot, self._nla)
+
+    def keep(self) -> None:
+        """It was given and stays."""
+        assert self._given is not None
+        self._given.keep()
 
     def discard(self) -> None:
-        """Remove what was made, as far as it is still there."""
+        """Everything as it was, as far as it is still there; what was made is removed."""
+        if self._given is not None:
+            with contextlib.suppress(GoneError, ReferenceError):
+                self._given.take_back()
         with contextlib.suppress(GoneError, ReferenceError):
             bpy.data.actions.remove(self.action.get())
 

@@ -22,11 +22,17 @@ def evaluated(armature: bpy.types.Object) -> Iterator[_Frames]:
 
     Inside one piece of work only: the scene is gone afterwards.
     """
+    disabled = armature.hide_viewport
     scene = bpy.data.scenes.new("video_mocap evaluation")
     try:
+        if disabled:
+            # Blender does not evaluate what is disabled.
+            armature.hide_viewport = False
         scene.collection.objects.link(armature)
         yield _Frames(scene, armature)
     finally:
+        if disabled:
+            armature.hide_viewport = True
         bpy.data.scenes.remove(scene)
 
 

@@ -34,6 +34,8 @@ def armature_source(
     is touched. Times are seconds from the first frame. Raises ValueError, in one sentence, if the armature has no
     motion, goes under way, or the mapping is no body.
     """
+    if armature.data.is_editmode:
+        raise ValueError(f"the bones of {armature.name} are being edited; leave Edit Mode first")
     name, home, rig = armature.name, Block("objects", armature), metric_rig(armature)
     first, last = frames or motion_range(armature)
     fps = scene_rate(armature.users_scene[0])

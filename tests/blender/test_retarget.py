@@ -413,3 +413,18 @@ def test_an_armature_without_motion_is_no_source() -> None:
     armature = open_character("plain_stick")
     with pytest.raises(ValueError, match="has no action and no NLA strip"):
         motion_of(armature, "plain_stick")
+
+
+def test_a_motion_is_read_from_an_armature_that_is_disabled_but_not_from_one_that_is_edited() -> None:
+    armature = open_character("plain_stick")
+    put_on(armature, "plain_stick", feet=False)
+    shown = motion_of(armature, "plain_stick")
+    armature.hide_viewport = True
+    assert np.allclose(motion_of(armature, "plain_stick").joints, shown.joints, equal_nan=True)
+    assert armature.hide_viewport
+    armature.hide_viewport = False
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="EDIT")
+    with pytest.raises(ValueError, match="being edited; leave Edit Mode first"):
+        motion_of(armature, "plain_stick")
+    bpy.ops.object.mode_set(mode="OBJECT")
