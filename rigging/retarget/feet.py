@@ -14,9 +14,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..vectors import smoothstep
-from .contacts import find_contacts, standing
-from .footholds import Foot, correction, lift
-from .hips import follow, give_way, keep_bend, surface
+from .contacts import FOOT_ROWS, find_contacts, standing
+from .corrections import Legs, correct
+from .footholds import Foot, hold, lift
 from .limbs import bend, held_back, reach, settled
 from .soles import clear_floor, foot_points, foot_slide, hold_soles
 from .transfer import Source, Transfer, person_leg
@@ -30,49 +30,50 @@ _LOOSE = 0.05  # how much the way of a foot in swing counts against that of one 
 
 def lock_feet(moved: Transfer, source: Source, slots: Mapping[str, str]) -> np.ndarray:
     """Correct hips, legs and feet of `moved` in place. Returns (F, 2): is the left, the right foot locked."""
-    times, leg, floor = source.times, moved.anatomy.leg, float(moved.poser.rig.world[2, 3])
+    times, floor, frames = source.times, float(moved.poser.rig.world[2, 3]), len(source.times)
     contacts = source.contacts
     if contacts is None:
         contacts = find_contacts(source.joints, times, person_leg(source))
     stands = standing(contacts, times)
     locked = np.stack([stands[:, :2].any(1), stands[:, 2:].any(1)], 1)
+    rise = moved.scale * np.nan_to_num(source.joints[:, FOOT_ROWS, 2])
     for number, side in enumerate("LR"):
         hold_soles(moved, slots, side, stands[:, 2 * number : 2 * number + 2].all(1), times)
-    for _ in range(2):  # what the hips take over changes what is left for the feet
-        _shift_hips(moved, slots, follow(_corrections(moved, slots, stands, times), locked, times, leg))
-    shifts = _corrections(moved, slots, stands, times)
-    legs = _joints(moved, slots, "foot", len(times)) - _joints(moved, slots, "thigh", len(times))
-    _raise_hips(moved, slots, keep_bend(legs, shifts, locked, times, leg))
-    shifts = _corrections(moved, slots, stands, times)
-    lowest = np.stack([_foot(moved, slots, side, stands).lowest for side in "LR"], 1) + shifts[..., 2]
-    _raise_hips(moved, slots, surface(floor - lowest.min(1), locked, times, leg))
-    shifts = _corrections(moved, slots, stands, times)
+    found = correct(_legs(moved, slots, stands, rise, times), times)
     for number, side in enumerate("LR"):
-        clear_floor(moved, slots, side, shifts[:, number], floor, times)
-    shifts = _corrections(moved, slots, stands, times)
+        clear_floor(moved, slots, side, moved.anatomy.leg * (found[:, 0] + found[:, 1 + number]), floor, times)
+    found = moved.anatomy.leg * correct(_legs(moved, slots, stands, rise, times), times, found)
     for number, side in enumerate("LR"):
-        shifts[:, number, 2] += lift(_foot(moved, slots, side, stands), shifts[:, number], times, floor)
-    firm = np.where(locked, 1.0, np.maximum(_near_floor(moved, slots, shifts), _LOOSE))
-    hips, ankles = _joints(moved, slots, "thigh", len(times)), _joints(moved, slots, "foot", len(times)) + shifts
-    bent = np.linalg.norm(ankles - shifts - hips, axis=-1)
-    free = np.maximum((1 - _SOFT) * _lengths(moved, slots, len(times)), bent)
-    _raise_hips(moved, slots, -give_way(ankles - hips, free, locked, times, leg))
+        foot = _foot(moved, slots, side, stands, rise)
+        found[:, 1 + number, 2] += lift(foot, found[:, 0] + found[:, 1 + number], times, floor)
+    firm = np.where(locked, 1.0, np.maximum(_near_floor(moved, slots, found[:, :1] + found[:, 1:]), _LOOSE))
+    _move_hips(moved, slots, found[:, 0])
+    ankles = _joints(moved, slots, "foot", frames) + found[:, 1:]
     for number, side in enumerate("LR"):
         _place(moved, slots, side, ankles[:, number], firm[:, number], times)
     return locked
 
 
-def _corrections(moved: Transfer, slots: Mapping[str, str], stands: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """(F, 2, 3) metres to add to both feet as they are now."""
-    floor = float(moved.poser.rig.world[2, 3])
-    feet = [_foot(moved, slots, side, stands) for side in "LR"]
-    return np.stack([correction(foot, times, floor, moved.anatomy.leg) for foot in feet], 1)
+def _legs(moved: Transfer, slots: Mapping[str, str], stands: np.ndarray, rise: np.ndarray, times: np.ndarray) -> Legs:
+    """The legs as they are now, and what their feet want, as parts of the leg."""
+    floor, leg = float(moved.poser.rig.world[2, 3]), moved.anatomy.leg
+    feet = [_foot(moved, slots, side, stands, rise) for side in "LR"]
+    hips, knees, ankles = (_joints(moved, slots, part, len(stands)) for part in ("thigh", "shin", "foot"))
+    bones = np.stack([np.linalg.norm(knees - hips, axis=-1), np.linalg.norm(ankles - knees, axis=-1)], -1)
+    return Legs(
+        way=(ankles - hips) / leg,
+        bones=bones / leg,
+        held=np.stack([hold(foot, times, floor, leg) for foot in feet], 1) / leg,
+        firm=np.stack([foot.stands.any(1) for foot in feet], 1).astype(float),
+        above=np.stack([foot.lowest - floor for foot in feet], 1) / leg,
+    )
 
 
-def _foot(moved: Transfer, slots: Mapping[str, str], side: str, stands: np.ndarray) -> Foot:
+def _foot(moved: Transfer, slots: Mapping[str, str], side: str, stands: np.ndarray, rise: np.ndarray) -> Foot:
     heel, toe = (np.broadcast_to(point, (len(stands), 3)) for point in foot_points(moved, slots, side))
     number = 2 * "LR".index(side)
-    return Foot(side, heel, toe, stands[:, number : number + 2])
+    part = slice(number, number + 2)
+    return Foot(heel, toe, stands[:, part], rise[:, part])
 
 
 def _shortened(away: np.ndarray, kept: np.ndarray) -> np.ndarray:
@@ -104,16 +105,6 @@ def _lengths(moved: Transfer, slots: Mapping[str, str], frames: int) -> np.ndarr
     """(2,) thigh + shin of both legs as the rig is posed, world."""
     hip, knee, ankle = (_joints(moved, slots, part, frames) for part in ("thigh", "shin", "foot"))
     return np.median(np.linalg.norm(knee - hip, axis=-1) + np.linalg.norm(ankle - knee, axis=-1), axis=0)
-
-
-def _raise_hips(moved: Transfer, slots: Mapping[str, str], height: np.ndarray) -> None:
-    """Move the hips up by `height` (F,) metres, world."""
-    _move_hips(moved, slots, height[:, None] * [0.0, 0.0, 1.0])
-
-
-def _shift_hips(moved: Transfer, slots: Mapping[str, str], aside: np.ndarray) -> None:
-    """Move the hips over the ground by `aside` (F, 2) metres, world."""
-    _move_hips(moved, slots, np.concatenate([aside, np.zeros((len(aside), 1))], 1))
 
 
 def _move_hips(moved: Transfer, slots: Mapping[str, str], way: np.ndarray) -> None:

@@ -4,30 +4,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from .contacts import runs, smooth
-from .hips import spread
+from .contacts import runs, smooth, spread
 from .limbs import held_back
 
 #: A foot that stands higher than this part of the leg stands on something, not on the floor.
 _STEP = 0.08
 _EARLY = 0.07  # seconds
-_FADE = 0.5  # seconds, at most, over which a correction is given up
 #: A foot is not kept further than this part of the leg from where it would be: one that shuffles on slowly shuffles.
 _LEASH = 0.16
+_LONG = 2.0  # seconds: in a contact that is shorter it may be further
 
 
 @dataclass(frozen=True)
 class Foot:
-    """One foot of the target over F frames, world. heel, toe: (F, 3); stands: (F, 2) bool for heel and toe."""
+    """One foot of the target over F frames, world.
 
-    side: str
+    heel, toe: (F, 3). stands: (F, 2) bool for heel and toe. rise: (F, 2) how high the person's are, in the target's
+    size: a foot of other proportions does not say whether it stands on its toes or on a step.
+    """
+
     heel: np.ndarray
     toe: np.ndarray
     stands: np.ndarray
+    rise: np.ndarray
 
     @property
     def lowest(self) -> np.ndarray:
@@ -35,24 +37,23 @@ class Foot:
         return np.minimum(self.heel[:, 2], self.toe[:, 2])
 
 
-def correction(foot: Foot, times: np.ndarray, floor: float, leg: float) -> np.ndarray:
-    """(F, 3) metres to add to a foot."""
+def hold(foot: Foot, times: np.ndarray, floor: float, leg: float) -> np.ndarray:
+    """(F, 3) metres to add to a foot so that it stands still while it stands, in every contact up to a constant, and
+    comes to the height of what it stands on; 0 where it does not stand."""
     points = np.stack([foot.heel, foot.toe], 1)
-    shift = np.zeros((len(times), 3))
-    locked = runs(foot.stands.any(1))
-    for first, last in locked:
+    shift = np.zeros(foot.heel.shape)
+    for first, last in runs(foot.stands.any(1)):
         part = slice(first, last)
         path = _held(points[part], foot.stands[part])
-        shift[part] = _leashed(path - path.mean(0), _LEASH * leg)
-        shift[part, 2] = _onto_floor(points[part], foot.stands[part], floor, leg)
-    _between(shift, locked, times)
+        lasts = max(float(times[last - 1] - times[first]), 1e-6)
+        shift[part] = _leashed(path - path.mean(0), _LEASH * leg * max(1.0, _LONG / lasts))
+        shift[part, 2] = _onto_floor(foot, part, floor, leg)
     return shift
 
 
 def lift(foot: Foot, shift: np.ndarray, times: np.ndarray, floor: float) -> np.ndarray:
     """(F,) metres by which to raise a foot that is below the floor, smoothly."""
-    lowest = foot.lowest + shift[:, 2]
-    below = np.maximum(floor - lowest, 0.0)
+    below = np.maximum(floor - foot.lowest - shift[:, 2], 0.0)
     return smooth(spread(below, times, _EARLY), times, _EARLY / 2) if below.max() > 1e-4 else np.zeros(len(times))
 
 
@@ -73,38 +74,9 @@ def _leashed(path: np.ndarray, leash: float) -> np.ndarray:
     return path * (kept / np.maximum(away, 1e-9))[:, None]
 
 
-def _onto_floor(points: np.ndarray, stands: np.ndarray, floor: float, leg: float) -> np.ndarray:
+def _onto_floor(foot: Foot, part: slice, floor: float, leg: float) -> np.ndarray:
     """(F,) what brings the lowest standing point to the level on which this foot stands."""
-    lowest = np.where(stands, points[..., 2], np.inf).min(1)
-    level = float(np.median(lowest))
-    return (floor if level - floor < _STEP * leg else level) - lowest
-
-
-def _between(shift: np.ndarray, locked: list[tuple[int, int]], times: np.ndarray) -> None:
-    """Fade the correction from the end of each contact to the start of the next, in place.
-
-    Cubic (Hermite) with the speeds at which it leaves and arrives, so that a foot does not start with a jerk. A foot
-    that is long in the air goes its own way in between: nothing is left of the correction after `_FADE` seconds.
-    """
-    ends = [(None, locked[0]), *pairwise(locked), (locked[-1], None)] if locked else []
-    for before, after in ends:
-        first, last = (before[1] if before else 0), (after[0] if after else len(times))
-        if last <= first:
-            continue
-        rows = slice(first, last)
-        shift[rows] = 0.0
-        apart = times[last] - times[first - 1] if before and after else _FADE
-        span = min(apart, _FADE)
-        for end, step in ((first - 1, -1), (last, 1)):
-            if 0 <= end < len(times):
-                t = np.minimum(np.abs(times[rows] - times[end]) / span, 1.0)[:, None]
-                speed = -step * _speed(shift, times, end, step) * span
-                shift[rows] += (1 + 2 * t) * (1 - t) ** 2 * shift[end] + t * (1 - t) ** 2 * speed
-
-
-def _speed(shift: np.ndarray, times: np.ndarray, row: int, step: int) -> np.ndarray:
-    """(3,) how fast the correction changes at one end of a contact, from the frame next to it inside."""
-    other = row + step
-    return (
-        step * (shift[other] - shift[row]) / abs(times[other] - times[row]) if 0 <= other < len(times) else np.zeros(3)
-    )
+    stands, points = foot.stands[part], np.stack([foot.heel[part, 2], foot.toe[part, 2]], 1)
+    lowest, rise = (np.where(stands, heights, np.inf).min(1) for heights in (points, foot.rise[part]))
+    level = float(np.median(rise))
+    return floor + (level if level > _STEP * leg else 0.0) - lowest

@@ -9,8 +9,8 @@ from ..vectors import dot, perpendicular, smoothstep, swing, unit
 from .smoothing import whittaker
 
 _STRAIGHT = np.radians(4.0)  # below this bend a limb counts as bent by this
-#: What a turn's jerkiness weighs against the way of the end: 2.5 mm of a metre are worth 80 rad/s^2.
-_CALM = (0.0025 / 80.0) ** 2
+#: What a turn's jerkiness weighs against the way of the end: 2.5 mm of a metre are worth 30 rad/s^2.
+_CALM = (0.0025 / 30.0) ** 2
 
 
 def reach(

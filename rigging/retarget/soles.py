@@ -10,8 +10,7 @@ import numpy as np
 
 from .. import quaternions
 from ..vectors import perpendicular, smoothstep, swing, unit
-from .contacts import runs, smooth
-from .hips import spread
+from .contacts import runs, smooth, spread
 from .transfer import Transfer
 
 PREFIX = {"L": "left_", "R": "right_"}

@@ -135,7 +135,9 @@ def block_tridiagonal(diagonal: np.ndarray, upper: np.ndarray, right: np.ndarray
 
 
 def _inverse(blocks: np.ndarray) -> np.ndarray:
-    """(K, 2, 2) inverses."""
+    """(K, N, N) inverses."""
+    if blocks.shape[-1] != 2:
+        return np.linalg.inv(blocks)
     a, b, c, d = blocks[:, 0, 0], blocks[:, 0, 1], blocks[:, 1, 0], blocks[:, 1, 1]
     adjugate = np.stack([np.stack([d, -b], -1), np.stack([-c, a], -1)], -2)
     return adjugate / (a * d - b * c)[:, None, None]
