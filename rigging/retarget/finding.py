@@ -30,6 +30,8 @@ _HANGING_WORDS = (
     "rope belt bag ponytail pigtail braid ribbon scarf"
 )
 _HANGING = frozenset(_HANGING_WORDS.split())
+#: Words that no arm is called by.
+_LEGS = frozenset(("leg", "legs", "foreleg", "forelegs", "frontleg", "paw", "hoof"))
 
 
 @dataclass
@@ -50,6 +52,10 @@ class Found:
             except ValueError as problem:
                 self._body = problem
         return self._body if isinstance(self._body, Body) else None
+
+    def no_body(self, reason: str) -> None:
+        """What the shape was taken for is none."""
+        self._body = ValueError(reason)
 
     def reason(self) -> str:
         """Why there is no body by shape."""
@@ -89,6 +95,11 @@ def fill_by_shape(found: Found) -> None:
     lacking = found.missing()
     body = found.body() if lacking else None
     if body is None:
+        return
+    if not found.rows and "head" not in body.slots and not body.spine:
+        found.no_body(
+            f"{found.rig.name} is no humanoid: its limbs hang from one bone that carries no trunk and no head"
+        )
         return
     slots = _oriented(found, body)
     for slot in [*lacking, *slots]:
@@ -169,6 +180,9 @@ def refuse_animals(found: Found) -> None:
         found.body()
         found.refuse_four_legs()
         return
+    arms = [rig.bones[found.rows[f"{part}.{side}"]].name for part in ("upper_arm", "forearm") for side in "LR"]
+    if all(_LEGS.intersection(words(name)) for name in arms):
+        raise FourLegsError(rig.name)
     heads = rig.heads
 
     def middle(part: str) -> np.ndarray:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, replace
 
+from .completing import fill_ends, raise_hips, refuse_scattered
 from .finding import (
     BELIEVED,
     BY_SHAPE,
@@ -80,10 +81,13 @@ def map_rig(rig: Rig, presets: Iterable[Preset] | None = None) -> Mapping:
         general = [fit_preset(rig, index, table) for table in shipped_presets() if table.kind == "general"]
     if best is not None:
         fill_by_words(found, general)
+    fill_ends(found)
     right_way_round(found)
     fill_by_shape(found)
     refuse_animals(found)
     _refuse(found, best)
+    refuse_scattered(found)
+    raise_hips(found)
     columns(found, best)
     find_root(found)
     return _mapping(found, best)

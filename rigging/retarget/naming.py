@@ -32,9 +32,10 @@ _DECORATION_WORDS = (
 _BESIDE_WORDS = (
     "ik mch org tweak pole target helper offset end nub tip ref socket weapon prop attach vis wgt widget spring jiggle "
     "phys physics corrective twist roll tail wing wings hair skirt cape coat cloth dress sleeve breast breasts boob "
-    "pectoral pec butt glute ear eye eyes eyelid lid jaw brow lip tongue teeth cheek nose finger thumb index middle "
-    "ring pinky little metacarpal carpal palm muscle bulge half share stretch nub site camera"
+    "pectoral pec butt glute ear eye eyes eyelid lid jaw brow lip tongue teeth cheek nose muscle bulge half share "
+    "stretch nub site camera sword"
 )
+_FINGER_WORDS = "finger fingers thumb index middle ring pinky little metacarpal carpal palm"
 #: Parts of limbs, before which a lone letter is a side: `lhand`, `rknee`.
 _PART_WORDS = (
     "shoulder collar clavicle clav arm uparm upperarm shldr elbow forearm lowerarm wrist hand "
@@ -42,7 +43,8 @@ _PART_WORDS = (
 )
 _PARTS = frozenset(_PART_WORDS.split())
 _DECORATION = frozenset(_DECORATION_WORDS.split())
-_BESIDE = frozenset(_BESIDE_WORDS.split())
+_FINGER = frozenset(_FINGER_WORDS.split())
+_BESIDE = frozenset(_BESIDE_WORDS.split()) | _FINGER
 _JOINED = re.compile("^(?:left|right|Left|Right|LEFT|RIGHT|左|右)|(?:left|right|Left|Right|LEFT|RIGHT)$")
 _GAP = re.compile(r"[_\-. ]+")
 _BIPED = re.compile(r"^(ValveBiped\.)?Bip\d+[ _]", re.IGNORECASE)
@@ -105,6 +107,12 @@ def plain(name: str) -> tuple[str, str]:
 def is_beside(name: str) -> bool:
     """Whether the name says that the bone belongs to no limb and no trunk."""
     return any(word in _BESIDE for word in words(name))
+
+
+def is_finger(name: str) -> bool:
+    """Whether the name says that the bone is of a hand's fingers, and nothing else that is beside."""
+    found = _BESIDE.intersection(words(name))
+    return bool(found) and found <= _FINGER
 
 
 class NameIndex:

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What names and the shape of a whole body leave open: hands behind forearms, hips that carry everything.
+
+Skeletons of games are exported from control rigs without their constraints: feet hang from the root, thighs beside the
+hips, so that the shape is no body's although the names are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..vectors import unit
+from .controls_by_shape import is_control_rig
+from .finding import BY_SHAPE, Found
+from .matching import is_driven
+from .naming import is_beside, is_finger
+from .rig import Rig
+
+#: Of the part of the limb above, a joint at its end is at least as far away.
+_FAR = 0.25
+#: Of a leg: a bone further from the hip joints than this is no hips.
+_BY_THE_HIPS = 0.5
+#: Trunk and legs of whatever is drawn as a person differ less.
+_SCATTERED = 15.0
+
+
+def fill_ends(found: Found) -> None:
+    """Hands and feet that no name tells: what the forearm or the shin leads to, the furthest of several."""
+    for side in "LR":
+        for part, above in (("hand", "forearm"), ("foot", "shin")):
+            row = found.rows.get(f"{above}.{side}")
+            if f"{part}.{side}" not in found.rows and row is not None:
+                end = _end_of(found, row)
+                if end is not None:
+                    found.put(f"{part}.{side}", end, BY_SHAPE)
+
+
+def _end_of(found: Found, row: int) -> int | None:
+    """What a bone leads to: of its children that are far enough the one whose bones go on furthest and straightest."""
+    rig, heads = found.rig, found.rig.heads
+    parent = rig.bones[row].parent
+    upper = float(np.linalg.norm(heads[row] - heads[parent])) if parent >= 0 else 0.0
+    ends = [
+        child
+        for child in rig.children[row]
+        if child not in found.rows.values()
+        and _is_limb(rig, child)
+        and np.linalg.norm(heads[child] - heads[row]) > max(_FAR * upper, 1e-9)
+    ]
+    if not ends:
+        return None
+    way = unit(heads[ends].mean(0) - heads[row])
+
+    def reach(child: int) -> float:
+        below = [child]
+        for one in below:
+            below += [other for other in rig.children[one] if _is_limb(rig, other)]
+        off = heads[below] - heads[row]
+        ahead = off @ way
+        return float((ahead - np.linalg.norm(off - ahead[:, None] * way, axis=1)).max())
+
+    return max(ends, key=reach)
+
+
+def _is_limb(rig: Rig, row: int) -> bool:
+    name = rig.bones[row].name
+    return is_finger(name) or not is_beside(name)
+
+
+def refuse_scattered(found: Found) -> None:
+    """Raise ValueError where the bones, by their names a body's, do not lie like one at rest.
+
+    Files without a bind pose come in so: every helper in the origin, limbs of no length far apart.
+    """
+    rig, rows = found.rig, found.rows
+    if found.missing():
+        return
+    size = {part: _middle(rig, rows, part) for part in ("upper_arm", "thigh", "foot")}
+    trunk, leg = (float(np.linalg.norm(size[part] - size["thigh"])) for part in ("upper_arm", "foot"))
+    if max(trunk, leg) > _SCATTERED * min(trunk, leg):
+        raise ValueError(
+            f"the bones of {rig.name} do not lie like a body in its rest pose; put it into a pose that does and apply "
+            "that as rest pose"
+        )
+
+
+def _middle(rig: Rig, rows: Mapping[str, int], part: str) -> np.ndarray:
+    return (rig.heads[rows[f"{part}.L"]] + rig.heads[rows[f"{part}.R"]]) / 2
+
+
+def raise_hips(found: Found) -> None:
+    """Hips are the bone that carries trunk and legs; one below it that is called hips turns the pelvis alone.
+
+    Only where the bone that carries all lies by the hips: a root on the floor is none.
+    """
+    rig, rows = found.rig, found.rows
+    if found.missing() or is_control_rig(rig):
+        return
+    lines = [set(rig.ancestors(rows[f"{part}.{side}"])) for part in ("upper_arm", "thigh") for side in "LR"]
+    carrying = set.intersection(*lines)
+    if rows["hips"] in carrying:
+        return
+    above = next((row for row in rig.ancestors(rows["hips"]) if row in carrying), None)
+    if above is None or above in rows.values() or is_driven(rig, above):
+        return
+    middle, ankles = ((rig.heads[rows[f"{part}.L"]] + rig.heads[rows[f"{part}.R"]]) / 2 for part in ("thigh", "foot"))
+    if np.linalg.norm(rig.heads[above] - middle) > _BY_THE_HIPS * np.linalg.norm(ankles - middle):
+        return
+    if "pelvis" not in rows:
+        rows["pelvis"], found.sure["pelvis"] = rows["hips"], found.sure.get("hips", BY_SHAPE)
+    rows["hips"] = above
