@@ -14,9 +14,18 @@ import numpy as np
 
 from .vectors import dot, smoothstep, swing, unit
 
-#: Pull towards the untwisted limb relative to the pull between neighbouring frames: a straight limb forgets its roll
-#: over some sixty frames.
+#: Pull towards the untwisted limb relative to the pull between neighbouring frames: a limb so straight that nothing is
+#: measured forgets its roll over some sixty frames.
 _RELAX = 3e-4
+#: The weight of a frame up to which it pulls, 5 degrees of bend: the roll of limbs that rest slightly bent is believed.
+_SILENT = 1e-3
+#: Pull of a frame that is half believed, likewise. Low, because the less a limb is bent the more its roll is noise:
+#: where it is nearly straight the roll is that of many frames, from 30 degrees on that of each.
+_FIRM = 0.02
+#: Sines of the bends from which a roll is measured at all, and from which it is wholly believed.
+_BENT = (0.05, 0.50)
+#: Likewise of the bends the wrong way from which on it costs to take them for an overstretched joint.
+_WRONG = (0.35, 0.50)
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ def solve_hinge(
     normal = np.cross(u, lower_local)
     sine = np.linalg.norm(normal, axis=1)
     folded = dot(u, lower_local) < 0
-    low, high = (0.05, 0.35) if len(u) > 1 else (0.03490, 0.03491)
+    low, high = _BENT if len(u) > 1 else (0.03490, 0.03491)
     weight = np.where(known, confidence, 0.0) * smoothstep(sine, low, high) ** 2
 
     neutral = swing(np.broadcast_to(frame[:, 1], u.shape), u) @ frame
@@ -61,7 +70,7 @@ def solve_hinge(
     measured = np.arctan2(dot(normal, other), dot(normal, reference)) - carried
     # Opposite to the rest direction the untwisted limb is undefined; near it, not to be trusted.
     trust = ((1 + u @ frame[:, 1]) / 2) ** 2
-    wrong_bend = np.where(folded, 1.0, smoothstep(sine, 0.17, 0.5))
+    wrong_bend = np.where(folded, 1.0, smoothstep(sine, *_WRONG))
     measured = _choose_signs(measured, weight, np.cos(measured + carried) * trust, wrong_bend, hinge.anatomy)
     roll = _smooth_angles(measured, weight, -carried, _RELAX * trust + 1e-9) + carried
 
@@ -118,7 +127,8 @@ def _choose_signs(
 
 def _smooth_angles(measured: np.ndarray, weight: np.ndarray, neutral: np.ndarray, relax: np.ndarray) -> np.ndarray:
     """Angles that follow `measured` where weight is 1, join up where it is 0, and drift to `neutral` in long gaps."""
-    strength = weight / (1 - np.minimum(weight, 1) + 1e-6)
+    strength = _FIRM * weight / (1 - np.minimum(weight, 1) + 1e-6)
+    relax = relax * (1 - smoothstep(weight, 0.0, _SILENT))
     if not (weight > 0).any():
         return _tridiagonal(relax, relax * np.unwrap(neutral))
     target = _unwrap(measured, weight)

@@ -30,6 +30,9 @@ _RIGHT_ARM = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
 _LEG = np.array([[1.0, 0, 0], [0, -1, 0], [0, 0, -1]])
 _FOOT = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 
+#: Cosines of the angles at which a hand is not believed at all, and up to which it is.
+_WRIST = (-0.95, -0.2)
+
 #: The nose lies below the ears by this angle when the head is upright (adult means: 120 mm in front, 20 mm below).
 _NOSE_PITCH = np.arctan2(0.020, 0.120)
 
@@ -273,7 +276,14 @@ def _solve_arm(points: _Points, body: _Body, side: str, prefix: str) -> None:
     _hinged(points, body, (f"upper_arm.{side}", f"forearm.{side}"), names, "chest")
     forearm = body[f"forearm.{side}"]
     hand = points.direction(prefix + "wrist", prefix + "hand")
-    body.put(f"hand.{side}", swing(forearm[:, :, 1], hand) @ forearm, 0.0)
+    body.put(f"hand.{side}", _folded(forearm[:, :, 1], hand) @ forearm, 0.0)
+
+
+def _folded(along: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """(F, 3, 3) swings of a wrist. Folded further than wrists go it is noise, and flat back there is no telling about
+    which axis: from some 100 degrees on it goes back to straight, so that nothing flips."""
+    share = smoothstep(dot(along, wanted), *_WRIST)[:, None]
+    return swing(along, unit(share * wanted + (1 - share) * along))
 
 
 def _solve_leg(points: _Points, body: _Body, side: str, prefix: str) -> None:

@@ -185,3 +185,53 @@ def test_rest_pose_of_a_rig_without_face_and_heels_matches_an_upright_person() -
 def test_wrong_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="26"):
         segment_rotations(np.zeros((4, 17, 3)))
+
+
+def arm_of(bend: np.ndarray, turn: np.ndarray, noise: float = 0.0) -> np.ndarray:
+    """(F, 26, 3) a T-pose whose left elbow is bent by `bend` and turned about the upper arm by `turn`, radians."""
+    pose = np.repeat(t_pose(), len(bend), 0)
+    elbow = pose[:, TAKE.index("left_elbow")]
+    out = np.stack([np.cos(bend), -np.sin(bend) * np.cos(turn), np.sin(bend) * np.sin(turn)], -1)
+    pose[:, TAKE.index("left_wrist")] = elbow + 0.26 * out
+    pose[:, TAKE.index("left_hand")] = elbow + 0.35 * out
+    if noise:
+        pose += np.random.default_rng(0).normal(size=pose.shape) * noise
+    return pose
+
+
+def roll_speed(pose: np.ndarray) -> np.ndarray:
+    """(F - 1,) degrees a frame by which the left upper arm turns about itself."""
+    x = segment_rotations(pose)["upper_arm.L"][:, :, 0]
+    return np.degrees(np.arccos(np.clip((x[1:] * x[:-1]).sum(-1), -1, 1)))
+
+
+def test_a_nearly_straight_arm_does_not_roll_with_the_noise() -> None:
+    still = np.zeros(90)
+    assert np.percentile(roll_speed(arm_of(still + np.radians(15.0), still, 0.005)), 99) < 8.0
+
+
+def test_an_arm_bent_by_thirty_degrees_rolls_as_it_is_measured() -> None:
+    turn = np.radians(40.0) * np.sin(np.linspace(0, 12, 90))
+    pose = arm_of(np.full(90, np.radians(30.5)), turn)
+    x = segment_rotations(pose)["upper_arm.L"][:, :, 0]
+    elbow, wrist = (pose[:, TAKE.index(f"left_{name}")] for name in ("elbow", "wrist"))
+    normal = np.cross(elbow - pose[:, TAKE.index("left_shoulder")], wrist - elbow)
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+    assert np.degrees(np.arccos(np.clip((x * normal).sum(-1), -1, 1))).max() < 0.5
+
+
+def test_a_still_limb_bent_by_seven_degrees_rolls_as_one_pose_of_it() -> None:
+    still = np.zeros(30)
+    pose = arm_of(still + np.radians(7.0), still + np.radians(60.0))
+    clip, single = segment_rotations(pose)["upper_arm.L"], segment_rotations(pose[:1])["upper_arm.L"]
+    assert np.abs(clip - single).max() < 1e-3
+
+
+def test_a_hand_that_folds_right_back_does_not_flip() -> None:
+    folds, around = np.radians(180.0 - 5.0 - 15.0 * np.abs(np.linspace(-1, 1, 160))), np.linspace(0, 60, 160)
+    pose = np.repeat(t_pose(), 160, 0)
+    out = np.stack([np.cos(folds), np.sin(folds) * np.cos(around), np.sin(folds) * np.sin(around)], -1)
+    pose[:, TAKE.index("left_hand")] = pose[:, TAKE.index("left_wrist")] + 0.09 * out
+    hand = segment_rotations(pose)["hand.L"]
+    cosine = (np.einsum("fij,fij->f", hand[1:], hand[:-1]) - 1) / 2
+    assert np.degrees(np.arccos(np.clip(cosine, -1, 1))).max() < 15
