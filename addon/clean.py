@@ -1,13 +1,74 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys of one bone as numbers: smoother, fewer, or one on every frame. No bpy.
+"""Keys of bones as numbers: smoother, fewer, or one on every frame. No bpy.
 
-A track is the keys that belong together, the four channels of a rotation or the three of a location: frames (K,)
-increasing, values (K, C).
+A track is the keys that belong together, the four channels of a rotation or the three of a location.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from ..rigging.retarget.rig import Rig
+
+
+@dataclass(frozen=True)
+class Track:
+    """Keys of the curves of one bone's `rotation_quaternion` or `location`.
+
+    frames (K,) increasing, values (K, C). slopes: (K, C) per frame, of cubics between the keys, or None: lines.
+    """
+
+    bone: str
+    channel: str
+    frames: np.ndarray
+    values: np.ndarray
+    slopes: np.ndarray | None = None
+
+    @property
+    def rotation(self) -> bool:
+        """Whether the values are quaternions."""
+        return self.channel == "rotation_quaternion"
+
+
+def smoothed(tracks: Sequence[Track], width: float) -> list[Track]:
+    """Every track smoothed on its own, `width` frames to either side."""
+    return [
+        Track(one.bone, one.channel, one.frames, smooth(one.frames, one.values, width, one.rotation)) for one in tracks
+    ]
+
+
+def fewer(tracks: Sequence[Track], rig: Rig, tolerance: float) -> list[Track]:
+    """As few keys, with cubics between them, as keep every joint and every bone's tip within `tolerance` millimetres.
+
+    tracks: on the same frames. rig: the one that they move, its lengths in metres.
+    """
+    from ..rigging.retarget.curves import Curve
+    from ..rigging.retarget.fewer import reduced
+
+    known = [one for one in tracks if one.bone in rig.rows]
+    if not known or len(known[0].frames) < 3:
+        return list(tracks)
+    curves = [Curve(one.bone, one.channel, continuous(one.values) if one.rotation else one.values) for one in known]
+    joints = {bone.name: bone.name for bone in rig.bones}
+    found = reduced(curves, rig, joints, known[0].frames, tolerance / 1000)
+    return [Track(key.curve.bone, key.curve.path, key.frames, key.values, key.slopes) for key in found]
+
+
+def unit(tracks: Sequence[Track]) -> list[Track]:
+    """The same with quaternions of length 1, without changes of sign: what lay between keys is not."""
+    return [
+        Track(one.bone, one.channel, one.frames, continuous(one.values / _lengths(one.values))) if one.rotation else one
+        for one in tracks
+    ]
+
+
+def _lengths(values: np.ndarray) -> np.ndarray:
+    return np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
 
 
 def smooth(frames: np.ndarray, values: np.ndarray, width: float, rotation: bool) -> np.ndarray:
@@ -18,48 +79,16 @@ def smooth(frames: np.ndarray, values: np.ndarray, width: float, rotation: bool)
     if width <= 0 or len(frames) < 3:
         return values.copy()
     signed = continuous(values) if rotation else values
-    smoothed = np.empty_like(signed)
+    done = np.empty_like(signed)
     for row, frame in enumerate(frames):
         low, high = np.searchsorted(frames, (frame - 3 * width, frame + 3 * width + 1e-6))
         weights = np.exp(-0.5 * ((frames[low:high] - frame) / width) ** 2)
-        smoothed[row] = weights @ signed[low:high] / weights.sum()
+        done[row] = weights @ signed[low:high] / weights.sum()
     # What a symmetric kernel does in the middle it cannot do at the ends: there it would pull the motion short.
-    smoothed[0], smoothed[-1] = signed[0], signed[-1]
+    done[0], done[-1] = signed[0], signed[-1]
     if rotation:
-        smoothed /= np.maximum(np.linalg.norm(smoothed, axis=1, keepdims=True), 1e-9)
-    return smoothed
-
-
-def reduced(frames: np.ndarray, values: np.ndarray, most: float, rotation: bool) -> np.ndarray:
-    """(K,) bool: keys to keep so that straight lines between them pass within `most` of all others.
-
-    most: metres, or radians for a rotation (of quaternions, whose signs must be continuous). First and last stay.
-    Ramer, Douglas and Peucker's division, with the error measured at equal times.
-    """
-    keep = np.zeros(len(frames), bool)
-    keep[[0, -1]] = True
-    todo = [(0, len(frames) - 1)]
-    while todo:
-        first, last = todo.pop()
-        if last - first < 2:
-            continue
-        errors = _errors(frames[first : last + 1], values[first : last + 1], rotation)
-        worst = int(np.argmax(errors))
-        if errors[worst] > most:
-            keep[first + worst] = True
-            todo += [(first, first + worst), (first + worst, last)]
-    return keep
-
-
-def _errors(frames: np.ndarray, values: np.ndarray, rotation: bool) -> np.ndarray:
-    """How far each key is from the straight line between the first and the last."""
-    share = ((frames - frames[0]) / (frames[-1] - frames[0]))[:, None]
-    line = values[0] + share * (values[-1] - values[0])
-    if not rotation:
-        return np.linalg.norm(values - line, axis=1)
-    lengths = np.linalg.norm(line, axis=1) * np.linalg.norm(values, axis=1)
-    cosines = np.abs((line * values).sum(1)) / np.maximum(lengths, 1e-9)
-    return 2 * np.arccos(np.clip(cosines, 0, 1))
+        done /= _lengths(done)
+    return done
 
 
 def continuous(quaternions: np.ndarray) -> np.ndarray:

@@ -8,55 +8,53 @@ The rig remembers its raw action (custom property `RAW`), so cleaning again or g
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import bpy
 import numpy as np
 
-from ..rigging.blender.action import curve_holder
+from ..rigging.blender.action import curve_holder, fill_bezier, fill_curve, is_linear
 from ..rigging.blender.parts import add_part
 from . import session
 from .chores import Chore, aside
+from .clean import Track, whole_frames
 
 RAW = "video_mocap_raw"
 #: Seconds after which a piece ends.
 _PIECE = 0.008
 _CHANNELS = {"location": 3, "rotation_quaternion": 4}
+_NAMED = re.compile(r'pose\.bones\["(.*)"\]\.(location|rotation_quaternion)')
 
 
-@dataclass
-class Track:
-    """Keys of the curves of one bone's rotation or location: frames (K,), values (K, C)."""
-
-    path: str
-    frames: np.ndarray
-    values: np.ndarray
-
-    @property
-    def rotation(self) -> bool:
-        """Whether the values are quaternions."""
-        return self.path.endswith("rotation_quaternion")
+#: Gives all tracks their new keys; runs in a thread.
+Change = Callable[[Sequence[Track]], list[Track]]
 
 
-#: Gives a track its new keys; runs in a thread.
-Change = Callable[[Track], Track]
+def clean(
+    rig: bpy.types.Object,
+    collection: bpy.types.Collection,
+    change: Change,
+    undo: str,
+    every_frame: bool = False,
+) -> Chore:
+    """Replace the rig's action by a changed copy. Raises ValueError if it has no keys that can be changed.
 
-
-def clean(rig: bpy.types.Object, collection: bpy.types.Collection, change: Change, undo: str) -> Chore:
-    """Replace the rig's action by a changed copy. Raises ValueError if it has no keys that can be changed."""
+    `change` sees the curves on the frames on which there is any key; with `every_frame`, or where there are other than
+    straight lines between keys, on every whole frame.
+    """
     if not _curves(action_of(rig)):
         raise ValueError("This person's action has no keys of bones: nothing to clean")
     name, home = rig.name, collection.name
 
     def build(_result: None) -> Generator[Any, Any, None]:
         tracks: list[Track] = []
-        for track in _read(name):
-            tracks.append(track)
+        for track in _read(name, every_frame):
+            tracks += [track] if track is not None else []
             yield 0.3 * len(tracks) / (len(tracks) + 20)
-        changed = yield from aside(lambda: [change(track) for track in tracks])
+        changed = yield from aside(lambda: change(tracks))
         yield from _write(name, home, changed)
 
     def finished(problem: str | None) -> None:
@@ -100,40 +98,59 @@ def assign(rig: bpy.types.Object, action: bpy.types.Action) -> None:
         rig.animation_data.action_slot = action.slots[0]
 
 
-def _curves(action: bpy.types.Action | None) -> dict[str, list[bpy.types.FCurve]]:
-    """Complete sets of curves of bones with the same keys, by their data path."""
+def _curves(action: bpy.types.Action | None) -> dict[tuple[str, str], list[bpy.types.FCurve]]:
+    """Complete sets of curves of bones that move them, by (bone, channel)."""
     if action is None or (hasattr(action, "slots") and not (len(action.slots) and len(action.layers))):
         return {}
-    found: dict[str, list[bpy.types.FCurve]] = {}
+    found: dict[tuple[str, str], list[bpy.types.FCurve]] = {}
     for curve in curve_holder(action).fcurves:
-        if curve.data_path.startswith("pose.bones[") and not curve.lock:
-            found.setdefault(curve.data_path, []).append(curve)
+        named = _NAMED.fullmatch(curve.data_path)
+        if named is not None and not curve.lock:
+            found.setdefault((bpy.utils.unescape_identifier(named[1]), named[2]), []).append(curve)
     return {
-        path: sorted(curves, key=lambda curve: curve.array_index)
-        for path, curves in found.items()
-        if len(curves) == _CHANNELS.get(path.rpartition(".")[2], 0)
-        and len({len(curve.keyframe_points) for curve in curves}) == 1
-        and len(curves[0].keyframe_points) > 0
+        name: sorted(curves, key=lambda curve: curve.array_index)
+        for name, curves in found.items()
+        if len(curves) == _CHANNELS[name[1]] and min(len(curve.keyframe_points) for curve in curves) > 1
     }
 
 
-def _read(rig: str) -> Iterator[Track]:
-    paths = list(_curves(action_of(bpy.data.objects[rig])))
-    for path in paths:
-        # Asked for anew each time: between two pieces the user may have changed the action.
-        curves = _curves(action_of(bpy.data.objects[rig])).get(path)
-        if curves is None:
-            raise ValueError("The action was changed meanwhile: try again")
-        keys = [_keys(curve) for curve in curves]
-        if any((found[:, 0] != keys[0][:, 0]).any() for found in keys):
-            continue
-        yield Track(path, keys[0][:, 0].astype(np.float64), np.stack([found[:, 1] for found in keys], 1).astype(float))
+def _read(rig: str, every_frame: bool) -> Iterator[Track | None]:
+    """Every track, on the same frames; None while looking for them."""
+    keyed, straight = np.empty(0), True
+    names = list(_curves(action_of(bpy.data.objects[rig])))
+    for name in names:
+        keyed = np.union1d(keyed, np.concatenate([_keys(curve)[:, 0] for curve in _of(rig, name)]))
+        straight = straight and all(is_linear(curve) for curve in _of(rig, name))
+        yield None
+    frames = keyed if straight and not every_frame else whole_frames(keyed)
+    for bone, channel in names:
+        columns = []
+        for number in range(_CHANNELS[channel]):
+            columns.append(_values(_of(rig, (bone, channel))[number], frames))
+            yield None
+        yield Track(bone, channel, frames, np.stack(columns, 1))
+
+
+def _of(rig: str, name: tuple[str, str]) -> list[bpy.types.FCurve]:
+    """Asked for anew each time: between two pieces the user may have changed the action."""
+    curves = _curves(action_of(bpy.data.objects[rig])).get(name)
+    if curves is None:
+        raise ValueError("The action was changed meanwhile: try again")
+    return curves
 
 
 def _keys(curve: bpy.types.FCurve) -> np.ndarray:
     points = np.empty(2 * len(curve.keyframe_points), np.float32)
     curve.keyframe_points.foreach_get("co", points)
-    return points.reshape(-1, 2)
+    return points.reshape(-1, 2).astype(np.float64)
+
+
+def _values(curve: bpy.types.FCurve, frames: np.ndarray) -> np.ndarray:
+    """(F,) the curve at frames (F,)."""
+    keys = _keys(curve)
+    if np.array_equal(keys[:, 0], frames):
+        return keys[:, 1]
+    return np.array([curve.evaluate(frame) for frame in frames.tolist()])
 
 
 def _write(rig: str, home: str, tracks: list[Track]) -> Iterator[float]:
@@ -147,9 +164,9 @@ def _write(rig: str, home: str, tracks: list[Track]) -> Iterator[float]:
         yield 0.4
         ends = time.perf_counter() + _PIECE
         for number, track in enumerate(tracks):
-            curves = _curves(bpy.data.actions[copied]).get(track.path, [])
+            curves = _curves(bpy.data.actions[copied]).get((track.bone, track.channel), [])
             for column, curve in enumerate(curves):
-                _refill(curve, track.frames, track.values[:, column])
+                _refill(curve, track, column)
             if time.perf_counter() > ends:
                 yield 0.4 + 0.6 * number / len(tracks)
                 ends = time.perf_counter() + _PIECE
@@ -180,14 +197,9 @@ def _install(rig: bpy.types.Object, home: bpy.types.Collection, action: bpy.type
     add_part(home, f"clean {rig.get('video_mocap_person', 0)}", action)
 
 
-def _refill(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
-    """Other keys with the interpolation of the first of the old ones."""
-    points = curve.keyframe_points
-    codes = np.empty(len(points), np.int32)
-    points.foreach_get("interpolation", codes)
-    if len(points) != len(frames):
-        points.clear()
-        points.add(len(frames))
-    points.foreach_set("co", np.stack([frames, values], 1).astype(np.float32).ravel())
-    points.foreach_set("interpolation", np.full(len(frames), codes[0], np.int32))
-    curve.update()
+def _refill(curve: bpy.types.FCurve, track: Track, column: int) -> None:
+    curve.keyframe_points.clear()
+    if track.slopes is None:
+        fill_curve(curve, track.frames, track.values[:, column])
+    else:
+        fill_bezier(curve, track.frames, track.values[:, column], track.slopes[:, column])

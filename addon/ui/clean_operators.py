@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import bpy
-import numpy as np
 from bpy.props import FloatProperty
 
 from .. import clean
-from ..clean_keys import RAW, Change, Track, restore
+from ..clean_keys import RAW, Change, restore
 from ..clean_keys import clean as clean_rig
 from ..properties import active_person, active_take
 from ..rights import person_refusal
@@ -28,10 +27,12 @@ class _OnRig:
             cls.poll_message_set(problem)
         return not problem
 
-    def change(self, context: bpy.types.Context, change: Change, undo: str) -> set[str]:
+    def change(self, context: bpy.types.Context, change: Change, undo: str, every_frame: bool = False) -> set[str]:
         """Change the keys of the person."""
         try:
-            return follow(self, clean_rig(_rig(context), active_take(context.scene).collection, change, undo))
+            return follow(
+                self, clean_rig(_rig(context), active_take(context.scene).collection, change, undo, every_frame)
+            )
         except ValueError as error:
             return report(self, error)
 
@@ -71,31 +72,23 @@ class VIDEO_MOCAP_OT_smooth_keys(_OnRig, bpy.types.Operator):  # noqa: N801, Ble
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Smooth."""
         width = self.width
-
-        def change(track: Track) -> Track:
-            values = clean.smooth(track.frames, track.values, width, track.rotation)
-            return Track(track.path, track.frames, values)
-
-        return self.change(context, change, "Smooth Keys")
+        return self.change(context, lambda tracks: clean.smoothed(tracks, width), "Smooth Keys")
 
 
 class VIDEO_MOCAP_OT_reduce_keys(_OnRig, bpy.types.Operator):  # noqa: N801
-    """Keep only the keys that are needed to stay within an error; the captured ones are kept beside"""
+    """Keep as few keys as the motion needs, with smooth curves between them; the captured ones are kept beside"""
 
     bl_idname = "video_mocap.reduce_keys"
     bl_label = "Reduce..."
 
-    angle: FloatProperty(
-        name="Angle", description="How far a bone may turn away", subtype="ANGLE", min=0.0001, max=0.8, default=0.0175
-    )
-    distance: FloatProperty(
-        name="Distance",
-        description="How far the hips may move away",
-        subtype="DISTANCE",
-        min=0.0001,
-        max=1,
-        default=0.005,
-        precision=4,
+    tolerance: FloatProperty(
+        name="Tolerance",
+        description="How far a joint may be from where it was, in millimetres",
+        min=0.1,
+        soft_max=50,
+        max=1000,
+        default=5,
+        precision=1,
     )
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
@@ -104,14 +97,14 @@ class VIDEO_MOCAP_OT_reduce_keys(_OnRig, bpy.types.Operator):  # noqa: N801
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Reduce."""
-        angle, distance = self.angle, self.distance
+        from ...rigging.blender.retarget import metric_rig
 
-        def change(track: Track) -> Track:
-            values = clean.continuous(track.values) if track.rotation else track.values
-            keep = clean.reduced(track.frames, values, angle if track.rotation else distance, track.rotation)
-            return Track(track.path, track.frames[keep], values[keep])
-
-        return self.change(context, change, "Reduce Keys")
+        tolerance = self.tolerance
+        try:
+            rig = metric_rig(_rig(context))
+        except ValueError as error:
+            return report(self, error)
+        return self.change(context, lambda tracks: clean.fewer(tracks, rig, tolerance), "Reduce Keys")
 
 
 class VIDEO_MOCAP_OT_bake_keys(_OnRig, bpy.types.Operator):  # noqa: N801
@@ -122,16 +115,7 @@ class VIDEO_MOCAP_OT_bake_keys(_OnRig, bpy.types.Operator):  # noqa: N801
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Bake."""
-
-        def change(track: Track) -> Track:
-            frames = clean.whole_frames(track.frames)
-            values = clean.continuous(track.values) if track.rotation else track.values
-            between = np.stack([np.interp(frames, track.frames, column) for column in values.T], 1)
-            if track.rotation:
-                between /= np.maximum(np.linalg.norm(between, axis=1, keepdims=True), 1e-9)
-            return Track(track.path, frames, between)
-
-        return self.change(context, change, "Key Every Frame")
+        return self.change(context, clean.unit, "Key Every Frame", every_frame=True)
 
 
 class VIDEO_MOCAP_OT_restore_keys(_OnRig, bpy.types.Operator):  # noqa: N801

@@ -81,6 +81,11 @@ def write_bezier(
     """
     curve = holder.fcurves.new(path, index=index)
     curve.group = holder.groups.get(group) or holder.groups.new(group)
+    fill_bezier(curve, frames, values, slopes)
+
+
+def fill_bezier(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray, slopes: np.ndarray) -> None:
+    """Give an F-curve without keys these: frames, values, slopes per frame, (F,) each."""
     points, count = curve.keyframe_points, len(frames)
     points.add(count)
     spans = np.diff(frames) / 3 if count > 1 else np.ones(1)
@@ -92,6 +97,13 @@ def write_bezier(
         points.foreach_set(name + "_type", np.full(count, _code(name + "_type", "ALIGNED"), np.int32))
         points.foreach_set(name, _flat(frames + away, values + away * slopes))
     curve.update()
+
+
+def is_linear(curve: bpy.types.FCurve) -> bool:
+    """Whether there are straight lines between all its keys."""
+    codes = np.empty(len(curve.keyframe_points), np.int32)
+    curve.keyframe_points.foreach_get("interpolation", codes)
+    return bool((codes == _code("interpolation", "LINEAR")).all())
 
 
 def _flat(frames: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -15,14 +15,13 @@ import numpy as np
 
 from .. import quaternions
 from ..timing import scene_frames
-from .action import curve_holder, fill_curve
+from .action import curve_holder, fill_curve, is_linear
 from .blocks import Block, GoneError
 from .footage import drive, keep_in_step
 from .parts import RATE, START, TAKE_RATE, check_local, parts
 from .rate import scene_rate, update_view_layer
 
 _PIECE = 0.008
-_LINEAR = "LINEAR"
 
 
 def retime(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Iterator[float]:
@@ -106,7 +105,7 @@ def _retime_path(holder: Any, path: str, old: float, new: float, start: int) -> 
     curves = [curve for curve in holder.fcurves if curve.data_path == path]
     keys = [_keys(curve) for curve in curves]
     frames = keys[0][:, 0]
-    plain = all(_is_linear(curve) for curve in curves)
+    plain = all(is_linear(curve) for curve in curves)
     whole = bool((frames == np.round(frames)).all())
     if not plain or not whole or any(not np.array_equal(one[:, 0], frames) for one in keys) or len(frames) < 2:
         for curve in curves:
@@ -140,13 +139,6 @@ def _keys(curve: bpy.types.FCurve) -> np.ndarray:
     points = np.empty(2 * len(curve.keyframe_points), np.float32)
     curve.keyframe_points.foreach_get("co", points)
     return points.reshape(-1, 2).astype(np.float64)
-
-
-def _is_linear(curve: bpy.types.FCurve) -> bool:
-    codes = np.empty(len(curve.keyframe_points), np.int32)
-    curve.keyframe_points.foreach_get("interpolation", codes)
-    items = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items
-    return bool((codes == items[_LINEAR].value).all())
 
 
 def _stretch(curve: bpy.types.FCurve, old: float, new: float, start: int) -> None:
