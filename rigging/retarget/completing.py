@@ -51,7 +51,7 @@ def _end_of(found: Found, row: int) -> int | None:
     ]
     if not ends:
         return None
-    way = unit(heads[ends].mean(0) - heads[row])
+    way = unit(np.median(heads[ends], 0) - heads[row])
 
     def reach(child: int) -> float:
         below = [child]

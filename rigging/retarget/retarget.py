@@ -15,6 +15,7 @@ from .curves import Curve, curves_of
 from .editing import influenced, looped, moved_by, posed, resampled, scaled_path
 from .feet import lock_feet
 from .fewer import reduced
+from .hanging import freed, hung
 from .ik import ik_channels
 from .limits import limit_joints
 from .options import Options
@@ -70,7 +71,8 @@ def retarget(
     raw = replace(raw, contacts=_contacts(raw))
     # Before the feet are locked, so that they stand still all the same.
     source = smoothed_source(raw, options.smoothing, options.strength)
-    moved, limited = transfer(source, rig, slots), None
+    body = hung(rig, slots)
+    moved, limited = transfer(source, body, slots), None
     if options.limits:
         moved, limited = limit_joints(moved, slots)
     moved = share(moved, slots)
@@ -82,7 +84,7 @@ def retarget(
     moved_by(moved, slots, np.array(options.offset))
     frames, times = _frames(source, options)
     after = slide(moved, slots, stands, source.times)
-    wanted = _carried(moved, source, slots, options)
+    wanted = freed(_carried(moved, source, slots, options), body, rig)
     shown = ridden(rig) if OBJECT in wanted.locations else rig
     wanted = _edited(wanted, shown, slots, times, observed(source), options)
     poser = posed(shown, wanted)
