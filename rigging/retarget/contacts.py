@@ -13,7 +13,7 @@ FOOT_ROWS = np.array([TAKE.index(name) for name in ("left_heel", "left_toe", "ri
 _BEGINS, _ENDS = 0.55, 0.35
 _SHORTEST, _BRIDGED = 0.10, 0.07  # seconds
 _MOVES = 0.02  # a gap is not bridged if the foot surely moves in it
-_SPEED, _HEIGHT = 0.30, 0.05  # m/s and metres of a person with legs of 0.9 m
+_SPEED, _HEIGHT = 0.25, 0.05  # m/s and metres of a person with legs of 0.9 m
 _FLOATS = 0.10  # metres of the same: a foot that rests higher stands on something else than the floor
 _STEADY = 0.02  # seconds over which positions are averaged before their speed is taken
 
