@@ -8,6 +8,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
+from ..retarget.posed_scale import unscaled
 from ..retarget.rig import Bone, Constraint, PoleIk, Rig, Seat
 
 #: Constraints that are modelled. Scale changes nothing that is keyed here.
@@ -49,7 +50,8 @@ def read_rig(armature: bpy.types.Object) -> Rig:
                 hidden=_hidden(bone),
             )
         )
-    return Rig(armature.name, tuple(bones), np.array(armature.matrix_world), _seat(armature), _poles(armature))
+    world = np.array(armature.matrix_world)
+    return unscaled(Rig(armature.name, tuple(bones), world, _seat(armature), _poles(armature)))
 
 
 def _poles(armature: bpy.types.Object) -> dict[str, PoleIk]:
