@@ -8,11 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import bpy
 import numpy as np
 import pytest
-
-bpy = pytest.importorskip("bpy")
-
 from video_mocap.rigging.blender.retarget import metric_rig, retarget_onto
 from video_mocap.rigging.retarget.options import Options
 from video_mocap.rigging.retarget.source import take_source
