@@ -21,6 +21,7 @@ from .errors import UserError
 from .files import save_arrays
 from .keypoints import Keypoints, keypoints_arrays, keypoints_from_arrays
 from .lifting.lifter import Lifter
+from .models import find_lifter
 from .progress import Progress, Step
 from .stages.known_camera import lens_of, refine_with_camera
 from .stages.lifting import Lens, LiftedPeople, choose_lens, lift_people, lifted_arrays, lifted_from_arrays
@@ -32,8 +33,6 @@ from .stages.source import Source, is_footage, read_source
 if TYPE_CHECKING:
     from .footage import FootageInfo
 
-#: The lifter that ships with the project.
-DEFAULT_WEIGHTS = Path(__file__).parent / "lifting" / "weights" / "temporal-coco17-take26.safetensors"
 #: How much detection looks.
 QUALITIES = ("draft", "standard")
 #: Raised whenever a stage's result changes for the same input: kept results of before are then no longer found.
@@ -48,7 +47,7 @@ class CaptureOptions:
     start, end: seconds of the footage. focal_length: pixels; fov: horizontal, degrees; camera: path of a known camera
     (`.camera.npz`); at most one of the three, without any the lens is assumed. height: standing height of the first
     person, metres; None assumes one. smoothing: factor on how smooth the motion has to be. device: "auto", "cpu" or
-    "cuda". lifter: "default" or the path of a checkpoint.
+    "cuda". lifter: "default", a name of the catalogue or the path of a checkpoint.
     """
 
     detector: str = "mediapipe"
@@ -118,10 +117,9 @@ def open_lifter(options: CaptureOptions, flip: bool = True) -> Lifter:
     Raises UserError if its weights cannot be opened or do not give the joints of `H36M17`; the others of a take may be
     missing.
     """
-    from .lifting.table import LIFTERS
+    from .lifting.table import open_weights
 
-    path = DEFAULT_WEIGHTS if options.lifter == "default" else Path(options.lifter)
-    lifter = LIFTERS["temporal"](path, options.device, flip)
+    lifter = open_weights(find_lifter(options.lifter), options.device, flip)
     missing = [name for name in H36M17.names if name not in lifter.info.gives]
     if missing:
         raise UserError(f"the lifter {lifter.info.weights} does not give {', '.join(missing)}, which a take needs")

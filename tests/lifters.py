@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from video_mocap.backend.lifting.checkpoint import load_checkpoint, save_checkpoint
 from video_mocap.backend.lifting.network import Architecture, TemporalModel
-from video_mocap.backend.pipeline import DEFAULT_WEIGHTS
+from video_mocap.backend.models import DEFAULT_WEIGHTS
 from video_mocap.rigging.joints import H36M17
 
 

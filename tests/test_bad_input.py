@@ -18,7 +18,7 @@ from video_mocap.backend import cli
 from video_mocap.backend.commands import checks
 from video_mocap.backend.keypoints import Keypoints, read_keypoints, write_keypoints
 from video_mocap.backend.lifting.network import Architecture, TemporalModel
-from video_mocap.backend.pipeline import DEFAULT_WEIGHTS
+from video_mocap.backend.models import DEFAULT_WEIGHTS
 from video_mocap.rigging.joints import KEYPOINTS
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample"
@@ -319,7 +319,7 @@ def weights_file(kind: str) -> str:
     elif kind == "other network":
         torch.save({"model_pos": torch.nn.Linear(3, 4).state_dict()}, path)
     elif kind == "other joints":
-        small = TemporalModel(Architecture(joints_in=17, features=2, joints_out=17, channels=16))
+        small = TemporalModel(Architecture(joints_in=15, features=2, joints_out=15, channels=16))
         torch.save({"model_pos": small.state_dict()}, path)
     return name
 
@@ -341,7 +341,7 @@ class Trap:
         ("half downloaded beside its sidecar", "only partly downloaded"),
         ("pickle", "was not loaded because it asks"),
         ("other network", "is not a VideoPose3D network"),
-        ("other joints", "does not give left_heel"),
+        ("other joints", "takes 15 joints and gives 15"),
     ],
 )
 @pytest.mark.parametrize("command", ["capture", "lift"])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from video_mocap.backend import cli
+from video_mocap.backend.errors import UserError
 from video_mocap.backend.evaluation.evaluate import evaluate
 from video_mocap.backend.keypoints import Keypoints, write_keypoints
-from video_mocap.backend.pipeline import CaptureOptions, lift, write_take
+from video_mocap.backend.pipeline import CaptureOptions, lift, open_lifter, write_take
 from video_mocap.rigging.camera_path import CameraPath, camera_arrays
 from video_mocap.rigging.joints import COCO17, H36M17, TAKE
 from video_mocap.rigging.take import Take, read_take
@@ -100,6 +102,16 @@ def test_published_files_are_lifted_with(keypoints: Keypoints, tmp_path: Path, w
     found = lift(part_of(keypoints, 30), CaptureOptions(lifter=str(path)))
     assert np.isfinite(found.joints[:, :, GIVEN]).all()
     assert found.metadata["stages"]["lifting"]["licence"] == "CC BY-NC 4.0 (assumed)"
+
+
+def test_a_take_needs_the_whole_body(tmp_path: Path) -> None:
+    path = videopose3d(tmp_path / "x.bin", random_model())
+    names = ["middle" if name == "thorax" else name for name in H36M17.names]
+    described = {"name": "x", "version": "1", "joints_in": COCO17.names, "joints_out": names, "normalisation": "screen"}
+    described |= {"features": 2, "causal": False, "fps": 50, "licence": "CC0-1.0", "trained_on": "nothing"}
+    path.with_suffix(".json").write_text(json.dumps(described))
+    with pytest.raises(UserError, match="the lifter x 1 does not give thorax, which a take needs"):
+        open_lifter(CaptureOptions(lifter=str(path)))
 
 
 def test_one_frame_one_person_who_lies_and_a_gap(keypoints: Keypoints, weights: Path) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..files import whole_file
-from .network import Architecture, TemporalModel
+from .network import TemporalModel
 from .published import describe_published, read_notes
 from .sidecar import Sidecar, file_sha256, read_sidecar, sidecar_text
 from .state import infer_architecture, unwrap
@@ -58,17 +58,19 @@ class Trained(Protocol):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A temporal lifter's weights, read and checked.
+    """A lifter's weights, read and checked.
 
     architecture: what they need. state: named tensors, float32 unless the file says otherwise. sidecar: identity and
-    terms. sha256: of the file. warnings: one sentence each, about what had to be assumed.
+    terms. sha256: of the file. warnings: one sentence each, about what had to be assumed. network: makes a network with
+    `TemporalModel`'s methods of an architecture.
     """
 
-    architecture: Architecture
+    architecture: Any
     state: dict[str, Tensor]
     sidecar: Sidecar
     sha256: str
     warnings: tuple[str, ...] = ()
+    network: Callable[[Any], Any] = TemporalModel
 
 
 class _Inert:
@@ -126,7 +128,7 @@ def load_checkpoint(
         architecture = infer_architecture(
             state, widths, sidecar.features if sidecar else None, sidecar.causal if sidecar else bool(causal)
         )
-        _check_tensors(architecture, state)
+        check_tensors(TemporalModel, architecture, state)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     counts = (architecture.joints_in, architecture.features, architecture.joints_out)
@@ -164,9 +166,9 @@ def check_counts(path: Path, architecture: Shape, sidecar: Sidecar) -> None:
         )
 
 
-def build_model(checkpoint: Checkpoint, device: str | torch.device = "cpu") -> TemporalModel:
-    """The network of a checkpoint, ready for inference: dilated, in evaluation mode, without gradients."""
-    model = TemporalModel(checkpoint.architecture)
+def build_model(checkpoint: Checkpoint, device: str | torch.device = "cpu") -> Any:
+    """The network of a checkpoint, ready for inference: in evaluation mode, without gradients."""
+    model = checkpoint.network(checkpoint.architecture)
     model.load_state_dict(checkpoint.state, strict=True)
     return model.to(device).eval().requires_grad_(False)
 
@@ -216,14 +218,15 @@ def _read_pickle(path: Path) -> Any:
         raise UserError(f"{path} is not a PyTorch checkpoint, or is damaged or only partly downloaded") from None
 
 
-def _check_tensors(architecture: Architecture, state: dict[str, Tensor]) -> None:
+def check_tensors(network: Callable[[Any], Any], architecture: Shape, state: Mapping[str, Tensor]) -> None:
     """Raise UserError unless the names and shapes are those of the network and every number is finite."""
     with torch.device("meta"):
-        expected = {key: tuple(value.shape) for key, value in TemporalModel(architecture).state_dict().items()}
+        expected = {key: tuple(value.shape) for key, value in network(architecture).state_dict().items()}
     found = {key: tuple(value.shape) for key, value in state.items()}
+    what = "a VideoPose3D network" if network is TemporalModel else "such a network"
     for word, keys in (("lacks", expected.keys() - found.keys()), ("has unknown", found.keys() - expected.keys())):
         if keys:
-            raise UserError(f"{word} {len(keys)} tensors of a VideoPose3D network ({', '.join(sorted(keys)[:3])}, ...)")
+            raise UserError(f"{word} {len(keys)} tensors of {what} ({', '.join(sorted(keys)[:3])}, ...)")
     wrong = sorted(key for key in expected if expected[key] != found[key])
     if wrong:
         raise UserError(f"{wrong[0]} has shape {found[wrong[0]]}, but {expected[wrong[0]]} is needed")

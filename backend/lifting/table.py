@@ -4,12 +4,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from .lifter import Lifter
-from .temporal import TemporalLifter
+from safetensors import SafetensorError, safe_open
 
-#: Name to a function of the weights' path, the device and whether to average with the mirror image.
-LIFTERS: Mapping[str, Callable[[Path, str, bool], Lifter]] = {
-    "temporal": TemporalLifter.from_file,
+from . import linear, temporal
+from .lifter import Lifter
+
+
+@dataclass(frozen=True)
+class Kind:
+    """open: makes the lifter of the weights' path, the device and whether to average with the mirror image. tensor: one
+    that only its weights have."""
+
+    open: Callable[[Path, str, bool], Lifter]
+    tensor: str
+
+
+#: By name. Files that no other claims are the first one's, which says what is wrong with them.
+LIFTERS: Mapping[str, Kind] = {
+    "temporal": Kind(temporal.TemporalLifter.from_file, "expand_conv.weight"),
+    "linear": Kind(linear.LinearLifter.from_file, linear.FIRST),
 }
+
+
+def open_weights(path: Path, device: str, flip: bool) -> Lifter:
+    """The lifter that the weights at `path` are for. flip: average with the mirror image. Raises UserError."""
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = set(file.keys())
+    except (OSError, ValueError, SafetensorError):
+        tensors = set()  # a pickle, or no weights at all
+    kind = next((kind for kind in LIFTERS.values() if kind.tensor in tensors), LIFTERS["temporal"])
+    return kind.open(path, device, flip)

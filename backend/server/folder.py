@@ -7,11 +7,11 @@ import contextlib
 import json
 import os
 import secrets
-import sys
 from pathlib import Path
 from typing import IO, Any
 
 from ..errors import UserError
+from ..files import hold
 
 TOKEN_VARIABLE = "VIDEO_MOCAP_TOKEN"
 #: What a token that somebody chose must have at least, for a service that other machines reach.
@@ -33,7 +33,7 @@ class DataFolder:
         except OSError as error:
             raise _cannot(self.root, error) from None
         try:
-            _lock(self._lock)
+            hold(self._lock)
         except OSError:
             self._lock.close()
             raise UserError(
@@ -113,16 +113,3 @@ def _cannot(root: Path, error: OSError) -> UserError:
     return UserError(
         f"the data folder {root} cannot be used: {error.strerror or error}; choose another one with --data"
     )
-
-
-def _lock(file: IO[bytes]) -> None:
-    """Hold the file until it is closed. Raises OSError if somebody does."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
