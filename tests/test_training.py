@@ -13,12 +13,15 @@ import pytest
 import torch
 from video_mocap.backend import cli
 from video_mocap.backend.errors import Cancelled, UserError
+from video_mocap.backend.keypoints import Keypoints, write_keypoints
 from video_mocap.backend.lifting.checkpoint import build_model, load_checkpoint
 from video_mocap.backend.lifting.network import StridedTemporalModel, TemporalModel
+from video_mocap.backend.lifting.normalise import person
 from video_mocap.backend.lifting.training.export import calibrate
+from video_mocap.backend.lifting.training.footage import Footage, bone_error, projection_error
 from video_mocap.backend.lifting.training.losses import split, total_loss
 from video_mocap.backend.lifting.training.motion import CANONICAL_SIZE, MotionSet, load_motion, proportions
-from video_mocap.backend.lifting.training.samples import film, make_batch
+from video_mocap.backend.lifting.training.samples import Scene, film, make_batch
 from video_mocap.backend.lifting.training.settings import (
     DataSettings,
     LossSettings,
@@ -149,8 +152,6 @@ def test_the_root_of_a_sample_is_where_the_pelvis_is() -> None:
     field = SMALL.architecture
     batch = make_batch(motion(), 16, 2, field.padding, generator(), data)
     scene = film(motion(), 16, 15 + 8 + 2 + 15, generator(), data, slice(19, 21))
-    from video_mocap.backend.lifting.normalise import person
-
     whole = film(motion(), 16, 40, generator(), data)
     followed = person(whole.keypoints, torch.eye(3).repeat(16, 1, 1), data.fps)
     size = followed.size[:, 19:21]
@@ -215,8 +216,6 @@ def test_both_forms_of_the_network_agree_with_direct_map_and_errors(causal: bool
 
 
 def test_a_causal_network_does_not_see_the_future() -> None:
-    from video_mocap.backend.lifting.normalise import person
-
     architecture = replace(SMALL.architecture, causal=True)
     model = TemporalModel(architecture).eval()
     torch.nn.init.normal_(model.direct.weight)
@@ -369,3 +368,97 @@ def test_the_command_says_what_is_wrong(
     assert says in capsys.readouterr().err
     shutil.rmtree(tmp_path / "library")
     assert list(tmp_path.iterdir()) == []
+
+
+def write_footage(path: Path, lens: float = 1000.0) -> tuple[Path, Scene]:
+    """One person of `motion`, filmed: exact keypoints of 60 frames at 30 a second."""
+    scene = film(motion(), 1, 60, generator(3), DataSettings(noise="none"))
+    points = scene.keypoints[0].numpy().astype(np.float64)
+    points[..., :2] = points[..., :2] * lens + 500
+    intrinsics = np.array([[lens, 0, 500], [0, lens, 500], [0, 0, 1.0]])
+    times = np.arange(60) / 30
+    write_keypoints(path, Keypoints(30.0, times, (1000, 1000), COCO17.names, np.array([1]), points[None], intrinsics))
+    return path, scene
+
+
+def test_the_truth_explains_footage_and_nothing_else_does() -> None:
+    settings = replace(SMALL.data, noise="none", focal=0.0)
+    batch = make_batch(motion(), 8, 1, (4, 4), generator(), settings)
+    own = batch.inputs[:, 4:5]
+    size = torch.full((8, 1), 0.2)
+    # The same person at the depth that this size means.
+    joints = batch.joints
+    spread = torch.exp(batch.root[..., 2])[:, :, None]
+    body = joints[:, :, [TAKE.index(name) for name in COCO17.names if name in TAKE]]
+    seen = (body[..., :2] + spread[..., None] * batch.root[:, :, None, :2]) / (body[..., 2] * size[..., None] + spread)[
+        ..., None
+    ]
+    inputs = own.clone()
+    inputs[:, :, [COCO17.index(name) for name in COCO17.names if name in TAKE], :2] = seen
+    assert float(projection_error(joints, batch.root, inputs, size)) < 1e-4
+    assert 0.05 < float(projection_error(joints * 1.3, batch.root, inputs, size)) < 0.2
+    assert 0.1 < float(projection_error(joints, batch.root + torch.tensor([0.5, 0, 0]), inputs, size)) < 0.2
+    assert float(bone_error(joints, joints)) == 0
+    assert float(bone_error(joints * 1.1, joints)) > 0.01
+
+
+def test_footage_gives_windows_as_the_lifter_sees_them(tmp_path: Path) -> None:
+    path, scene = write_footage(tmp_path / "x.keypoints.npz")
+    footage = Footage([path, path], 9, 4, 30.0, False, torch.device("cpu"))
+    assert len(footage) == 2 * (60 - 8)
+    seen = footage.draw(64, generator())
+    followed = person(scene.keypoints, torch.eye(3)[None], 30.0)
+    windows = torch.stack([followed.inputs[0, first : first + 9] for first in range(52)])
+    mirrored = windows[:, :, torch.as_tensor(COCO17.mirror)] * torch.tensor([-1.0, 1, 1])
+    known = torch.cat([windows, mirrored]).flatten(1)
+    assert (
+        float(
+            torch.cdist(seen.inputs.flatten(1), known, compute_mode="donot_use_mm_for_euclid_dist").min(1).values.max()
+        )
+        < 1e-3
+    )
+    with pytest.raises(UserError, match=r"nobody is seen for 2\.7 s at a time"):
+        Footage([path], 81, 40, 30.0, False, torch.device("cpu"))
+
+
+def test_what_footage_asks_for_can_be_met(tmp_path: Path) -> None:
+    """Descending on the loss alone brings a wrong pose onto the keypoints, with bones of the right length."""
+    path, _ = write_footage(tmp_path / "x.keypoints.npz")
+    footage = Footage([path], 9, 4, 30.0, False, torch.device("cpu"))
+    seen, truth = footage.draw(8, generator()), make_batch(motion(), 8, 1, (4, 4), generator(), SMALL.data).joints
+    output = 0.3 * torch.randn(8, 1, 28, 3, generator=generator())
+    output[:, :, 27] = 0
+    output.requires_grad_()
+    optimizer = torch.optim.Adam([output], lr=0.02)
+    losses = []
+    for _ in range(400):
+        loss = footage.loss(output, seen, truth)
+        losses.append(float(loss))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert losses[0] > 0.2
+    assert losses[-1] < 0.02
+
+
+def test_a_run_with_footage_learns_from_it(tmp_path: Path) -> None:
+    path, _ = write_footage(tmp_path / "x.keypoints.npz")
+    footage = Footage([path], 9, 4, 30.0, False, torch.device("cpu"))
+    with_it, without = Run(tmp_path / "a", SMALL, motion(), footage=footage), Run(tmp_path / "b", SMALL, motion())
+    losses = [list(run.go_on()) for run in (with_it, without)]
+    warmup = SMALL.schedule.warmup
+    assert losses[0][:warmup] == losses[1][:warmup]
+    assert losses[0][warmup] > losses[1][warmup] + 0.1
+
+
+def test_the_command_adapts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    library = write_library(tmp_path / "library")
+    (tmp_path / "x.toml").write_text(CONFIG)
+    path, _ = write_footage(tmp_path / "x.keypoints.npz")
+    base = ["train", "adapt", str(tmp_path / "run"), "--motion", str(library), "--config", str(tmp_path / "x.toml")]
+    assert cli.main(base) == 2
+    assert "adapt needs --footage" in capsys.readouterr().err
+    assert cli.main([*base, "--footage", str(tmp_path / "no.npz")]) == 1
+    assert "no.npz" in capsys.readouterr().err
+    assert cli.main([*base, "--footage", str(path), "--footage", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 3

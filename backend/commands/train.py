@@ -15,17 +15,25 @@ if TYPE_CHECKING:
     from ..lifting.training.settings import Settings
     from .console import Console
 
-HELP = "train a lifter from motion capture"
+HELP = "train a lifter from motion capture, adapt it to footage"
+WHAT = "lifter: begin or go on; adapt: the same with footage of your own beside; export: weights for --lifter"
+#: How to adapt unless a file says otherwise: not far from weights that know people.
+ADAPTING = {"steps": 1000, "rate": 1e-4, "warmup": 50, "average": 100}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `train` takes."""
-    parser.add_argument(
-        "what", choices=("lifter", "export"), help="lifter: begin or go on; export: weights for --lifter"
-    )
+    parser.add_argument("what", choices=("lifter", "adapt", "export"), help=WHAT)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of this training; one that is there goes on")
     parser.add_argument(
         "--motion", type=Path, required=True, metavar="FOLDER", help="a motion library, with folders train and val"
+    )
+    parser.add_argument(
+        "--footage",
+        type=Path,
+        action="append",
+        metavar="X.keypoints.npz",
+        help="with adapt: what detect wrote of footage, or a take; may be given several times",
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE.toml", help="how to train (default: as the shipped lifter)"
@@ -42,8 +50,10 @@ def usage_problem(arguments: argparse.Namespace) -> str | None:
     """What is wrong with the combination of arguments."""
     if arguments.what == "export" and arguments.output is None:
         return "export needs -o X.safetensors"
-    if arguments.what == "lifter" and arguments.output is not None:
+    if arguments.what != "export" and arguments.output is not None:
         return "-o is for export"
+    if (arguments.what == "adapt") != bool(arguments.footage):
+        return "adapt needs --footage X.keypoints.npz" if arguments.what == "adapt" else "--footage is for adapt"
     return None
 
 
@@ -57,6 +67,7 @@ def _train(arguments: argparse.Namespace, console: Console) -> int:
         checks.check_output(arguments.run.with_name(f"{arguments.run.name}.pt"), (".pt",))
     from ..lifting.checkpoint import load_checkpoint
     from ..lifting.device import pick_device
+    from ..lifting.training.footage import Footage
     from ..lifting.training.motion import load_motion
     from ..lifting.training.train import LAST, Run, train
 
@@ -65,9 +76,13 @@ def _train(arguments: argparse.Namespace, console: Console) -> int:
     initial = None
     if arguments.initial is not None and not (arguments.run / LAST).exists():
         initial = {key: value.float() for key, value in load_checkpoint(arguments.initial).state.items()}
+    network, footage = settings.architecture, None
+    if arguments.footage:
+        field, own = network.receptive_field, network.padding[0]
+        footage = Footage(arguments.footage, field, own, settings.data.fps, network.causal, device)
     training = load_motion(arguments.motion / "train", settings.data.without).to(device)
     validation = load_motion(arguments.motion / "val").to(device)
-    made = Run(arguments.run, settings, training, initial)
+    made = Run(arguments.run, settings, training, initial, footage)
     minutes = float("inf") if arguments.minutes is None else arguments.minutes
     scores = train(made, validation, minutes, console.say, console.progress)
     console.close()
@@ -88,7 +103,9 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     if arguments.config is not None:
         return read_settings(arguments.config)
     last = arguments.run / LAST
-    return settings_from(read_run(last)["settings"]) if last.exists() else Settings()
+    if last.exists():
+        return settings_from(read_run(last)["settings"])
+    return settings_from({"schedule": ADAPTING}) if arguments.what == "adapt" else Settings()
 
 
 def _export(arguments: argparse.Namespace, console: Console) -> int:

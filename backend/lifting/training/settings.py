@@ -53,13 +53,14 @@ class LossSettings:
 
     direction: of the length of the difference of unit bone vectors. up: of the same of world up. root: of the error of
     the pelvis's place, in parts of its distance. velocity: of the error of a joint's step between frames, metres; it
-    needs frames > 1.
+    needs frames > 1. footage: of what footage without truth must explain (`footage.py`), after the warm-up.
     """
 
     direction: float = 0.0
     up: float = 0.1
     root: float = 0.1
     velocity: float = 0.0
+    footage: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def _check(settings: Settings) -> None:
     for table, names in (
         (network, ("dropout",)),
         (data, ("shape", "tempo", "focal")),
-        (loss, ("direction", "up", "root", "velocity")),
+        (loss, ("direction", "up", "root", "velocity", "footage")),
         (schedule, ("last_rate", "warmup", "seed")),
     ):
         for name in names:

@@ -17,6 +17,7 @@ from ...errors import UserError
 from ...files import whole_file
 from ...progress import Progress
 from ..network import StridedTemporalModel, TemporalModel
+from .footage import Footage
 from .losses import total_loss
 from .motion import MotionSet
 from .samples import Batch, make_batch
@@ -33,14 +34,22 @@ class Run:
 
     folder: holds `last.pt`; settings: must be those that the folder's run was begun with.
     initial: weights (a state of the network) that a new run starts from; what it does not know starts at random.
+    footage: people without truth, as many windows a step as of the motion.
     Raises UserError if the folder holds another run or a damaged one.
     """
 
     def __init__(
-        self, folder: Path, settings: Settings, motion: MotionSet, initial: dict[str, Tensor] | None = None
+        self,
+        folder: Path,
+        settings: Settings,
+        motion: MotionSet,
+        initial: dict[str, Tensor] | None = None,
+        footage: Footage | None = None,
     ) -> None:
-        self.folder, self.settings, self._motion = folder, settings, motion
+        self.folder, self.settings, self._motion, self._footage = folder, settings, motion, footage
         schedule = settings.schedule
+        if footage is not None and schedule.frames != 1:
+            raise UserError("training with footage needs schedule.frames = 1")
         torch.manual_seed(schedule.seed)  # of the weights
         kind = StridedTemporalModel if schedule.frames == 1 else TemporalModel
         self.model = kind(settings.architecture).to(motion.device)
@@ -129,9 +138,17 @@ class Run:
         self._optimizer.param_groups[0]["lr"] = rate
         # VideoPose3D's decay of the batch normalisation's momentum, 0.1 to 0.001.
         self.model.set_bn_momentum(0.1 * math.exp(-progress * math.log(100)))
+        seen, inputs = None, batch.inputs
+        if self._footage is not None and self.step >= schedule.warmup:
+            generator = torch.Generator(self._motion.device).manual_seed(schedule.seed * 999_983 + self.step)
+            seen = self._footage.draw(schedule.batch, generator)
+            inputs = torch.cat([inputs, seen.inputs])
         with torch.autocast(self._motion.device.type, dtype=torch.bfloat16):
-            output, log_errors = self.model.with_errors(batch.inputs)
-        loss = total_loss(output.float(), log_errors.float(), batch, self.settings.loss)
+            output, log_errors = self.model.with_errors(inputs)
+        output, log_errors, count = output.float(), log_errors.float(), len(batch.inputs)
+        loss = total_loss(output[:count], log_errors[:count], batch, self.settings.loss)
+        if self._footage is not None and seen is not None:
+            loss = loss + self.settings.loss.footage * self._footage.loss(output[count:], seen, batch.joints)
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
