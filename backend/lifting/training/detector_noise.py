@@ -1,21 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a detector does to true keypoints: offsets, jitter correlated in time, occlusion, edges, swapped sides.
+"""What a detector does to true keypoints: bias, noise correlated in time and between joints, occlusion, edges, swapped
+sides, joints that are missing, and confidences that know as much of the error as a detector's do.
 
-Magnitudes are fractions of the person's size in the picture. They are set from mediapipe's error against triangulated
-truth (1.7 to 2.3 % of the box height in all, most of it slow); a later version fits them per joint.
+The numbers are in `detector_noise.json`, measured by `benchmarks/detector_noise.py`; every window draws its own around
+them, since other detectors and other footage are better or worse. Lengths are fractions of the person's size.
 """
 
 from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ....rigging.joints import COCO17, mirror_rows
 
-_OFFSET = 0.016  # of a joint over the whole clip: where this detector thinks a hip is
-_DRIFT = 0.012  # slow, with the pose
-_JITTER = 0.005
-_MEMORY_SECONDS = 0.4
+MEASURED = Path(__file__).with_name("detector_noise.json")
+#: Time constants of the parts of the error that last, seconds; the first two are called slow, the last one quick.
+SECONDS = (0.9, 0.3, 0.1)
 _SEGMENTS = (
     ("left_hip", "left_knee"),
     ("left_knee", "left_ankle"),
@@ -27,13 +35,85 @@ _SEGMENTS = (
 _TORSO = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")
 
 
+@dataclass(frozen=True)
+class Spread:
+    """How far windows lie around the measurement: standard deviations of logarithms, and shares of windows.
+
+    skill: of all noise of a window, beside what the measurement itself varies. balance: of its slow against its quick
+    part. bias: of the factor on the detector's bias. flat: share of windows whose confidence says nothing. patchy:
+    share of detectors that give no keypoint where others give one of little confidence. cut: share of windows filmed
+    from the waist up. swapped: least share of windows with exchanged sides.
+    """
+
+    skill: float = 0.35
+    balance: float = 0.3
+    bias: float = 0.6
+    flat: float = 0.15
+    patchy: float = 0.35
+    cut: float = 0.06
+    swapped: float = 0.08
+
+
+#: Windows exactly as measured.
+AS_MEASURED = Spread(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Measured numbers as tensors of one device; joints are COCO-17's, states are seen, hidden, outside.
+
+    bias: (17, 17) systematic error, a linear map of the true keypoints. deviation: (17, 5) of offset, `SECONDS` and of
+    what is new in every frame, for joints that are seen. gain: (3, 2, 17) factor on slow and quick parts by state.
+    together: (2, 17, 17) roots of the correlations between joints, slow and quick. tail: (2, 17) deviation in time of
+    the logarithm of slow and quick noise. skill: the same over recordings. pixels: (2,) logarithm of the noise at 300
+    pixels and its slope over the logarithm of the person's size. speed: factor on the quick part for a size a second.
+    error: (3, 17, 2) mean and deviation of the logarithm of the error. levels: (3, 17, L) quantiles of confidence.
+    rank: (3, 17) correlation of confidence with a small error. constant: (2,) share of confidence's variance between
+    recordings, and within but lasting. missing: (3, 17) share of keypoints not given. lost: (2,) share of frames
+    without the person, seconds of a run. swap: (2,) runs a second for each of arms and legs, seconds of a run.
+    """
+
+    bias: Tensor
+    deviation: Tensor
+    gain: Tensor
+    together: Tensor
+    tail: Tensor
+    skill: Tensor
+    pixels: Tensor
+    speed: Tensor
+    error: Tensor
+    levels: Tensor
+    rank: Tensor
+    constant: Tensor
+    missing: Tensor
+    lost: Tensor
+    swap: Tensor
+
+
+def load_noise(path: Path = MEASURED, device: torch.device | str = "cpu") -> Noise:
+    """The numbers in a file. Raises OSError, ValueError or KeyError if it is not such a file."""
+    return noise_of(json.loads(path.read_text()), device)
+
+
+def noise_of(numbers: Mapping[str, Any], device: torch.device | str = "cpu") -> Noise:
+    """The same from lists. Raises KeyError if one is missing."""
+    return Noise(
+        **{name: torch.tensor(numbers[name], device=device, dtype=torch.float32) for name in Noise.__annotations__}
+    )
+
+
+@lru_cache(maxsize=4)
+def _measured(device: str) -> Noise:
+    return load_noise(MEASURED, device)
+
+
 def occluded(image: Tensor, depth: Tensor, radius: Tensor) -> Tensor:
     """(B, T, 17) bool: joints behind the person's own trunk or another limb.
 
     image: (B, T, 17, 2) tangents; depth: (B, T, 17) metres; radius: (B, T) a limb's radius as a tangent.
     """
     index = COCO17.index
-    hidden = torch.zeros(depth.shape, dtype=torch.bool)
+    hidden = torch.zeros(depth.shape, dtype=torch.bool, device=depth.device)
     for a, b in _SEGMENTS:
         start, end = image[:, :, index(a), None], image[:, :, index(b), None]
         along = end - start
@@ -55,80 +135,194 @@ def occluded(image: Tensor, depth: Tensor, radius: Tensor) -> Tensor:
     inside = (up.square() + side.square() < 1) & (depth > depth[:, :, rows].mean(2)[..., None] + 0.1)
     inside[:, :, rows] = False
     inside[:, :, :5] = False
-    return hidden | inside
+    return hidden | inside | _behind_own(image, depth, radius)
+
+
+def _behind_own(image: Tensor, depth: Tensor, radius: Tensor) -> Tensor:
+    """(B, T, 17) bool: faces behind the head, the far ear, the far shoulder and hip of a person seen from the side."""
+    hidden = torch.zeros(depth.shape, dtype=torch.bool, device=depth.device)
+    hidden[:, :, :3] = depth[:, :, :3] > depth[:, :, 3:5].mean(2, keepdim=True)
+    for a, b in ((3, 4), (5, 6), (11, 12)):
+        near = (image[:, :, a] - image[:, :, b]).norm(dim=-1) < 1.5 * radius
+        apart = depth[:, :, a] - depth[:, :, b]
+        least = 0.06 if a == 3 else 0.12
+        hidden[:, :, a] |= near & (apart > least)
+        hidden[:, :, b] |= near & (apart < -least)
+    return hidden
 
 
 def add_noise(
-    image: Tensor, size: Tensor, hidden: Tensor, outside: Tensor, fps: float, generator: torch.Generator
+    image: Tensor,
+    size: Tensor,
+    hidden: Tensor,
+    outside: Tensor,
+    fps: float,
+    generator: torch.Generator,
+    measured: Noise | None = None,
+    spread: Spread | None = None,
+    pixels: Tensor | None = None,
 ) -> Tensor:
     """True keypoints to detected ones.
 
-    image: (B, T, 17, 2) any unit; size: (B, T) the person's size in that unit (about the standing height).
+    image: (B, T, 17, 2) any unit; size: (B, T) the person's size in that unit (0.97 of the standing height).
     hidden, outside: (B, T, 17) bool, occluded and beyond the picture's edge. fps: rate of the T frames, Hz.
+    generator: of the device that the tensors are on. measured: of that device; None: the numbers of this package.
+    pixels: (B,) the person's size in pixels; None draws 80 to 900.
     Returns (B, T, 17, 3): x, y and a confidence; a joint that was not found is 0, 0, 0.
     """
-    batch, frames, joints, _ = image.shape
-
-    def randn(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator)
-
-    def rand(*shape: int) -> Tensor:
-        return torch.rand(*shape, generator=generator)
-
-    skill = torch.exp(0.6 * randn(batch, 1, 1))  # easy and hard footage
-    trouble = (hidden | outside).float()
-    loud = torch.exp(0.5 * _smooth_noise(batch, frames, joints, 1, fps, generator)[..., 0] + 1.2 * trouble) * skill
-    offset = _OFFSET * randn(batch, 1, joints, 2)
-    drift = _DRIFT * _smooth_noise(batch, frames, joints, 2, fps, generator)
-    jitter = _JITTER * randn(batch, frames, joints, 2)
-    noisy = image + size[..., None, None] * (offset + (drift + jitter) * loud[..., None])
-
-    confidence = 0.97 - 0.12 * (loud - 0.5).clamp_min(0) - 0.15 * trouble * rand(batch, 1, joints)
-    confidence = (confidence + 0.06 * randn(batch, frames, joints)).clamp(0.05, 1)
-
-    noisy, confidence = _swap_sides(noisy, confidence, generator)
-
-    # Joints are lost in runs: a threshold on slow noise, harder where there is trouble.
-    chance = _smooth_noise(batch, frames, joints, 1, fps, generator)[..., 0]
-    patchy = (rand(batch, 1, 1) < 0.5).float()
-    lost = chance > 2.6 - patchy * (0.4 + 1.6 * trouble) + (1 - patchy) * 3
-    group = (rand(batch, 1, 1) < 0.08) & _beyond_cut(image)  # filmed from the waist up
-    lost = lost | group | (rand(batch, frames, 1) < 0.004)
-    confidence = torch.where(lost, 0.0, confidence)
-    flat = rand(batch, 1, 1) < 0.15  # detectors whose confidence says nothing
-    confidence = torch.where(flat & ~lost, 1.0, confidence)
-    return torch.cat([torch.where(lost[..., None], 0.0, noisy), confidence[..., None]], dim=-1)
+    draw = _Draw(image, fps, generator)
+    numbers = measured or _measured(str(image.device))
+    spread = spread or Spread()
+    batch, frames = image.shape[:2]
+    # Joints first: everything below is (17, B, T), or (17, B, 2, T) where there are two axes.
+    state = torch.where(outside, 2, hidden.long()).permute(2, 0, 1)
+    state = (17 * state + torch.arange(17, device=image.device)[:, None, None]).contiguous()
+    true = image.permute(2, 0, 3, 1) / size[:, None]
+    if pixels is None:
+        pixels = torch.exp(math.log(80) + math.log(900 / 80) * draw.rand(batch))
+    skill = numbers.pixels[0] + numbers.pixels[1] * torch.log(pixels / 300)
+    skill = torch.exp(skill + (numbers.skill.square() + spread.skill**2).sqrt() * draw.randn(batch))
+    noise = _errors(true, state, skill, fps, numbers, spread, draw)
+    confidence = _confidences(noise, state, numbers, draw)
+    bias = (numbers.bias @ true.reshape(17, -1)).reshape(true.shape)
+    known = 1 + spread.bias * draw.randn(9, batch)
+    noisy = true + noise + bias * known[_KIND][:, :, None, None]
+    noisy, confidence = _swap_sides(noisy, confidence, fps, numbers, spread, draw)
+    lost = _lost(state, numbers, spread, draw)
+    flat = (draw.rand(batch, 1) < spread.flat).expand(batch, frames)
+    confidence = torch.where(flat, 1.0, confidence) * ~lost
+    noisy = noisy * size[:, None] * ~lost[:, :, None]
+    return torch.cat([noisy, confidence[:, :, None]], dim=2).permute(1, 3, 0, 2)
 
 
-def _beyond_cut(image: Tensor) -> Tensor:
-    """(B, T, 17): legs below a cut at the hips or knees."""
-    rows = torch.tensor([name.endswith(("knee", "ankle")) for name in COCO17.names])
-    return rows.expand(image.shape[:3])
+def _of(table: Tensor, state: Tensor) -> Tensor:
+    """(17, B, T) entries of a table (3, 17); state: 17 times its row plus the joint."""
+    return table.reshape(-1).index_select(0, state.reshape(-1)).view(state.shape)
 
 
-def _smooth_noise(
-    batch: int, frames: int, joints: int, channels: int, fps: float, generator: torch.Generator
+class _Draw:
+    """Random numbers on the device of `like`, white and lasting."""
+
+    def __init__(self, like: Tensor, fps: float, generator: torch.Generator) -> None:
+        self.device, self.generator = like.device, generator
+        self.frames, self.fps = like.shape[1], fps
+
+    def rand(self, *shape: int) -> Tensor:
+        return torch.rand(*shape, generator=self.generator, device=self.device)
+
+    def randn(self, *shape: int) -> Tensor:
+        return torch.randn(*shape, generator=self.generator, device=self.device)
+
+    def lasting(self, seconds: float, *shape: int) -> Tensor:
+        """(*shape, T) unit Gaussian noise that forgets over `seconds`."""
+        waves = _waves(self.frames, seconds * self.fps, str(self.device))
+        return self.randn(*shape, len(waves)) @ waves
+
+
+@lru_cache(maxsize=64)
+def _waves(frames: int, length: float, device: str) -> Tensor:
+    """(K, T) to combine with K unit normals to noise of covariance exp(-(t / length)^2 / 2), length in frames."""
+    time = torch.arange(frames, dtype=torch.float64) / length
+    values, vectors = torch.linalg.eigh(torch.exp(-0.5 * (time[:, None] - time).square()))
+    kept = values > 1e-3 * values.max()
+    return (vectors[:, kept] * values[kept].sqrt()).T.float().contiguous().to(device)
+
+
+_KIND = torch.tensor([0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8])
+
+
+def _errors(
+    true: Tensor, state: Tensor, skill: Tensor, fps: float, numbers: Noise, spread: Spread, draw: _Draw
 ) -> Tensor:
-    """(B, T, J, C) unit-variance noise that forgets over `_MEMORY_SECONDS`: coarse samples, interpolated."""
-    coarse = max(4, int(frames / (fps * _MEMORY_SECONDS)) + 3)
-    knots = torch.randn(batch * joints * channels, 1, coarse, generator=generator)
-    fine = torch.nn.functional.interpolate(knots, size=frames, mode="linear", align_corners=True)
-    return 1.22 * fine.reshape(batch, joints, channels, frames).permute(0, 3, 1, 2)
+    """(17, B, 2, T) the noise, persons' sizes."""
+    _, batch, _, frames = true.shape
+    sd = numbers.deviation
+    balance = torch.exp(spread.balance * draw.randn(2, batch)) * skill  # of slow and of quick noise
+    slow = (numbers.together[0] @ draw.randn(17, 2 * batch)).reshape(17, -1, 1) * sd[:, 0, None, None]
+    for row, seconds in enumerate(SECONDS[:2], start=1):
+        waves = _waves(frames, seconds * fps, str(true.device))
+        knots = (numbers.together[0] @ draw.randn(17, 2 * batch * len(waves))).reshape(17, -1, len(waves))
+        slow = slow + (knots * sd[:, row, None, None]) @ waves
+    white = (numbers.together[1] @ draw.randn(17, 2 * batch * frames)).reshape(17, -1, frames)
+    quick = white @ _quick(numbers, frames, fps)
+    # Of mean square 1: quiet mostly, and sometimes loud.
+    loud = [
+        draw.lasting(0.3, 17, batch).mul_(tail).sub_(tail.square()).exp_() for tail in numbers.tail[..., None, None]
+    ]
+    speed = (true[..., 1:] - true[..., :-1]).norm(dim=2) * fps
+    speed = torch.nn.functional.pad(speed, (0, 1), mode="replicate").clamp_max(6.0)
+    loud[0] *= _of(numbers.gain[:, 0], state) * balance[0, :, None]
+    loud[1] *= _of(numbers.gain[:, 1], state) * balance[1, :, None] * (1 + numbers.speed * speed)
+    slow, quick = slow.view(17, batch, 2, frames), quick.view(17, batch, 2, frames)
+    return slow.mul_(loud[0][:, :, None]).addcmul_(quick, loud[1][:, :, None])
 
 
-def _swap_sides(points: Tensor, confidence: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _quick(numbers: Noise, frames: int, fps: float) -> Tensor:
+    """(17, T, T) that turns white noise into the quick part and what is new in every frame."""
+    time = torch.arange(frames, dtype=torch.float64) / (SECONDS[2] * fps)
+    lasting = torch.exp(-0.5 * (time[:, None] - time).square()).to(numbers.deviation)
+    variance = numbers.deviation.square()
+    new = torch.eye(frames, device=lasting.device) * (variance[:, 4] + 1e-9)[:, None, None]
+    return torch.linalg.cholesky(variance[:, 3, None, None] * lasting + new).transpose(1, 2)
+
+
+def _confidences(noise: Tensor, state: Tensor, numbers: Noise, draw: _Draw) -> Tensor:
+    """(17, B, T): quantiles of what the detector says in this state, lower where the error is large."""
+    batch = noise.shape[1]
+    rank = numbers.rank
+    scale = rank / numbers.error[..., 1]
+    size = 0.5 * torch.log(noise[:, :, 0].square().addcmul_(noise[:, :, 1], noise[:, :, 1]).add_(1e-10))
+    between, within = numbers.constant
+    own = between.sqrt() * (0.7 * draw.randn(1, batch, 1) + 0.7 * draw.randn(17, batch, 1))
+    own = own + within.sqrt() * draw.lasting(0.3, 17, batch)
+    own.add_((1 - between - within).clamp_min(0).sqrt() * draw.randn(*state.shape))
+    latent = own.mul_(_of((1 - rank.square()).sqrt(), state)).addcmul_(_of(scale, state), size, value=-1)
+    latent += _of(scale * numbers.error[..., 0], state)
+    levels = numbers.levels.shape[-1]
+    place = torch.sigmoid(1.702 * latent).mul_(levels - 1.001)  # close to the normal distribution's
+    low = place.long()
+    table, first = numbers.levels.reshape(-1), (state * levels).add_(low)
+    start, end = (table.index_select(0, (first + one).view(-1)).view(state.shape) for one in (0, 1))
+    return torch.lerp(start, end, place - low)
+
+
+def _lost(state: Tensor, numbers: Noise, spread: Spread, draw: _Draw) -> Tensor:
+    """(17, B, T) bool: keypoints that are not given, in runs; a run ends where slow noise comes below its threshold."""
+    batch = state.shape[1]
+    joints = torch.arange(17, device=state.device)[:, None, None]
+    # Other detectors give nothing where this one gives something of little confidence.
+    generous = torch.tensor([0.01, 0.15, 0.6], device=state.device)[:, None].expand(3, 17)
+    own, other = (_of(_threshold(torch.maximum(numbers.missing, least)), state) for least in (0 * generous, generous))
+    patchy = draw.rand(batch, 1) < spread.patchy
+    lost = draw.lasting(0.3, 17, batch) > torch.where(patchy, other + draw.rand(batch, 1), own)
+    gone = draw.lasting(float(numbers.lost[1]), batch) > _threshold(numbers.lost[0])
+    cut = (draw.rand(batch, 1) < spread.cut) & (joints >= 13)
+    return lost | gone | cut
+
+
+def _threshold(chance: Tensor) -> Tensor:
+    """What a standard normal number exceeds with this probability."""
+    return torch.special.ndtri((1 - chance).clamp(1e-4, 1 - 1e-5))
+
+
+def _swap_sides(
+    points: Tensor, confidence: Tensor, fps: float, numbers: Noise, spread: Spread, draw: _Draw
+) -> tuple[Tensor, Tensor]:
     """Exchange left and right of arms, legs or everything for a run of frames, in a few windows."""
-    batch, frames = confidence.shape[:2]
-    mirror = torch.as_tensor(mirror_rows(COCO17.names))
-    rows = torch.arange(17)
-    arms, legs = (rows >= 5) & (rows < 11), rows >= 11
-    kind = torch.randint(0, 3, (batch, 1), generator=generator)
-    parts = torch.where(kind == 0, arms, torch.where(kind == 1, legs, torch.ones(17, dtype=torch.bool)))
-    begin = torch.randint(0, frames, (batch, 1), generator=generator)
-    length = torch.randint(2, 12, (batch, 1), generator=generator)
-    chosen = torch.rand(batch, 1, generator=generator) < 0.12
-    time = torch.arange(frames)[None]
-    run = chosen & (time >= begin) & (time < begin + length)
-    swap = run[..., None] & parts[:, None]
-    points = torch.where(swap[..., None], points[:, :, mirror], points)
-    return points, torch.where(swap, confidence[:, :, mirror], confidence)
+    batch, frames = confidence.shape[1:]
+    device = points.device
+    mirror = torch.as_tensor(mirror_rows(COCO17.names), device=device)
+    rows = torch.arange(17, device=device)[:, None]
+    kind = torch.randint(0, 3, (batch,), generator=draw.generator, device=device)
+    parts = ((kind != 0) & (rows >= 5) & (rows < 11)) | ((kind != 1) & (rows >= 11)) | ((kind == 2) & (rows < 5))
+    share = 2 * float(numbers.swap[0]) * frames / fps
+    chosen = draw.rand(batch) < max(share, spread.swapped)
+    length = 1 - torch.log(draw.rand(batch) + 1e-6) * float(numbers.swap[1]) * fps
+    begin = draw.rand(batch) * (frames + length) - length
+    time = torch.arange(frames, device=device)
+    run = chosen[:, None] & (time >= begin[:, None]) & (time < (begin + length)[:, None])
+    windows = run.any(1).nonzero()[:, 0]  # few: only these are copied
+    swap = run[windows] & parts[:, windows, None]
+    points[:, windows] = torch.where(swap[:, :, None], points[mirror][:, windows], points[:, windows])
+    confidence[:, windows] = torch.where(swap, confidence[mirror][:, windows], confidence[:, windows])
+    return points, confidence

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Recordings of a detector beside the truth to the numbers in `detector_noise.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import norm
+
+from .detector_noise import AS_MEASURED, Noise, Spread, add_noise, noise_of
+from .noise_statistics import (
+    KIND_OF,
+    KINDS,
+    LEVELS,
+    Cleaned,
+    Recording,
+    bias_map,
+    clean,
+    fit_bias,
+    parts,
+    quickness,
+    rank_correlation,
+    residual,
+    summary,
+)
+
+_FAR = 0.25  # an error beyond this, in persons' sizes, is a confusion and not noise
+
+
+def measure(recordings: Sequence[Recording]) -> dict[str, Any]:
+    """Everything `detector_noise.Noise` holds, as lists; both sides of the body count as one. See there."""
+    found = [clean(recording) for recording in recordings]
+    bias = fit_bias(recordings, found)
+    errors = [residual(recording, one, bias) for recording, one in zip(recordings, found, strict=True)]
+    for error in errors:
+        error[np.linalg.norm(error, axis=-1) > _FAR] = np.nan
+    skill, pixels = _skill(recordings, errors)
+    # Recordings weigh alike only after their skill is taken out.
+    even = [error / np.exp(level) for error, level in zip(errors, skill, strict=True)]
+    seen = [_only(error, recording, 0) for error, recording in zip(even, recordings, strict=True)]
+    rates = [recording.fps for recording in recordings]
+    variance = parts(seen, rates)
+    faster, growth = _speed(recordings, seen)
+    variance[:, 3:] /= growth
+    error, levels, rank = _confidence(recordings, found, errors)
+    return {
+        "bias": bias_map(bias).tolist(),
+        "deviation": np.sqrt(variance)[KIND_OF].tolist(),
+        "gain": _gains(recordings, even).tolist(),
+        "together": [_root(_correlation(seen, quick)).tolist() for quick in (False, True)],
+        "tail": [_tail(seen, quick).tolist() for quick in (False, True)],
+        "skill": float(
+            np.std(
+                [
+                    level - pixels[0] - pixels[1] * np.log(recording.pixels / 300)
+                    for level, recording in zip(skill, recordings, strict=True)
+                ]
+            )
+        ),
+        "pixels": pixels.tolist(),
+        "speed": faster,
+        "error": error.tolist(),
+        "levels": levels.tolist(),
+        "rank": rank.tolist(),
+        "constant": _constant(recordings, found),
+        "missing": _missing(recordings).tolist(),
+        "lost": _runs([(one.detected[..., 2] <= 0).all(1) for one in recordings], rates),
+        "swap": _swaps(found, rates),
+    }
+
+
+def simulate(
+    recordings: Sequence[Recording], noise: Noise, spread: Spread = AS_MEASURED, copies: int = 1, seed: int = 0
+) -> list[Recording]:
+    """The same people before a detector of which only `noise` is known; `copies` times each."""
+    generator = torch.Generator().manual_seed(seed)
+    out = []
+    for recording in [*recordings] * copies:
+        hidden, outside = (torch.tensor(flag)[None] for flag in (recording.hidden, recording.outside))
+        true = torch.tensor(np.nan_to_num(recording.true), dtype=torch.float32)[None]
+        pixels = torch.tensor([recording.pixels], dtype=torch.float32)
+        size = torch.ones(true.shape[:2])
+        found = add_noise(true, size, hidden, outside, recording.fps, generator, noise, spread, pixels)
+        detected = found[0].numpy().astype(float)
+        detected[detected[..., 2] <= 0] = (np.nan, np.nan, 0)
+        out.append(replace(recording, detected=detected))
+    return out
+
+
+def calibrate(numbers: dict[str, Any], recordings: Sequence[Recording], rounds: int = 4) -> dict[str, Any]:
+    """The numbers changed until noise drawn from them has the measured summary on the same motion.
+
+    What a state, a joint's speed, heavy tails and the size of a person each do to the noise is measured one at a time,
+    so together they come out up to a third too loud.
+    """
+    aim = summary(recordings)
+    tables = {name: np.array(numbers[name]) for name in ("deviation", "rank", "error")}
+    for seed in range(rounds):
+        drawn = simulate(recordings, noise_of({**numbers, **tables}), copies=8, seed=seed)
+        ratio = np.clip(aim / np.where(np.abs(now := summary(drawn)) > 1e-6, now, np.nan), 0.5, 2)
+        ratio = np.where(np.isfinite(ratio), ratio, 1.0)[KIND_OF]
+        deviation = tables["deviation"]
+        deviation[:, 0] *= ratio[:, 0]
+        deviation[:, 1:3] *= ratio[:, [1]]
+        deviation[:, 3:] *= ratio[:, [2]]
+        wanted = tables["rank"] + 0.7 * (aim - now)[KIND_OF, 6]
+        tables["rank"] = np.clip(np.nan_to_num(wanted), 0, 0.95)
+        # What counts as a large error is what is large among the simulated ones.
+        tables["error"] = _confidence(drawn, *_noise_in(drawn, numbers))[0]
+    return {**numbers, **{name: table.tolist() for name, table in tables.items()}}
+
+
+def _noise_in(recordings: Sequence[Recording], numbers: dict[str, Any]) -> tuple[list[Cleaned], list[np.ndarray]]:
+    """Simulated recordings cleaned, and their errors without the bias."""
+    found, bias = [clean(recording) for recording in recordings], np.array(numbers["bias"])
+    return found, [
+        one.error - np.einsum("jk,fkx->fjx", bias, np.nan_to_num(recording.true))
+        for recording, one in zip(recordings, found, strict=True)
+    ]
+
+
+def _only(error: np.ndarray, recording: Recording, state: int) -> np.ndarray:
+    return np.where((recording.state == state)[..., None], error, np.nan)
+
+
+def _skill(recordings: Sequence[Recording], errors: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """(R,) logarithm of each recording's noise against the mean of all; its value at 300 pixels and its slope."""
+    size = np.full((len(errors), len(KINDS)), np.nan)
+    for row, (recording, error) in enumerate(zip(recordings, errors, strict=True)):
+        length = np.linalg.norm(_only(error, recording, 0), axis=-1)
+        for kind, rows in enumerate(KINDS.values()):
+            known = length[:, list(rows)][np.isfinite(length[:, list(rows)])]
+            if len(known) > 20:
+                size[row, kind] = np.log(np.sqrt(np.mean(known**2)) + 1e-5)
+    level = np.nanmean(size - np.nanmean(size, 0), 1)
+    level = np.nan_to_num(level)
+    logs = np.log([recording.pixels / 300 for recording in recordings])
+    slope, value = np.polyfit(logs, level, 1)
+    return level, np.array([value, slope])
+
+
+def _gains(recordings: Sequence[Recording], errors: Sequence[np.ndarray]) -> np.ndarray:
+    """(3, 2, 17) noise by state over that of joints that are seen, slow and quick; 0.4 to 6."""
+    gains = np.ones((3, 2, 17))
+    for part in (0, 1):
+        values = [np.abs(quickness(error) if part else error).mean(-1) for error in errors]
+        for rows in KINDS.values():
+            means = []
+            for state in range(3):
+                picked = [
+                    v[:, list(rows)][one.state[:, list(rows)] == state]
+                    for v, one in zip(values, recordings, strict=True)
+                ]
+                pool = np.concatenate(picked)
+                pool = pool[np.isfinite(pool)]
+                means.append(pool.mean() if len(pool) > 50 else np.nan)
+            ratio = np.array(means) / means[0]
+            gains[:, part, list(rows)] = np.clip(np.where(np.isfinite(ratio), ratio, 1.5), 0.4, 6)[:, None]
+    return gains
+
+
+def _correlation(errors: Sequence[np.ndarray], quick: bool) -> np.ndarray:
+    """(17, 17) of slow errors around each recording's mean, or of quick ones; the two sides of the body averaged."""
+    total, count = np.zeros((17, 17)), np.zeros((17, 17))
+    for error in errors:
+        if np.isfinite(error).any():
+            values = quickness(error) if quick else error - np.nanmedian(error, 0)
+            values = np.clip(values / (np.nanstd(values, 0) + 1e-9), -3, 3)
+            known = np.isfinite(values).astype(float)
+            values = np.nan_to_num(values)
+            total += np.einsum("fix,fjx->ij", values, values)
+            count += np.einsum("fix,fjx->ij", known, known)
+    raw = total / np.maximum(count, 1)
+    mirror = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15])
+    raw = (raw + raw[mirror][:, mirror]) / 2
+    scale = np.sqrt(np.maximum(np.diag(raw), 1e-9))
+    out = raw / scale[:, None] / scale
+    np.fill_diagonal(out, 1)
+    return out
+
+
+def _root(correlation: np.ndarray) -> np.ndarray:
+    """A matrix whose square is the correlation, made positive."""
+    values, vectors = np.linalg.eigh(correlation)
+    root = vectors * np.sqrt(np.maximum(values, 0.02))
+    return root / np.linalg.norm(root, axis=1, keepdims=True)
+
+
+def _tail(errors: Sequence[np.ndarray], quick: bool) -> np.ndarray:
+    """(17,) deviation of the logarithm of the noise: noise of changing size has a smaller mean for its variance."""
+    out = np.zeros(17)
+    for rows in KINDS.values():
+        ratios = []
+        for error in errors:
+            values = (
+                quickness(error) if quick else error - np.nanmedian(error, 0) if np.isfinite(error).any() else error
+            )
+            for row in rows:
+                known = values[:, row][np.isfinite(values[:, row]).all(-1)]
+                if len(known) > 30:
+                    ratios.append(np.abs(known).mean() / np.sqrt(np.mean(known**2)))
+        ratio = min(np.mean(ratios) / np.sqrt(2 / np.pi), 1.0) if ratios else 1.0
+        out[list(rows)] = np.sqrt(-2 * np.log(ratio))
+    return out
+
+
+def _speed(recordings: Sequence[Recording], errors: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Growth of quick noise with a joint's speed, per person's size a second, against a joint at rest; how much larger
+    it makes the variance of all."""
+    speeds, values = [], []
+    for recording, error in zip(recordings, errors, strict=True):
+        speed = np.linalg.norm(np.gradient(recording.true, axis=0), axis=-1) * recording.fps
+        quick = np.abs(quickness(error)).mean(-1)
+        known = np.isfinite(quick + speed)
+        speeds.append(speed[known])
+        values.append(quick[known])
+    speed = np.minimum(np.concatenate(speeds), 6)
+    slope, start = np.polyfit(speed, np.concatenate(values), 1)
+    growth = float(np.clip(slope / max(start, 1e-6), 0, 2))
+    return growth, float(np.mean((1 + growth * speed) ** 2))
+
+
+def _confidence(
+    recordings: Sequence[Recording], found: Sequence[Cleaned], errors: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(3, 17, 2) logarithm of the error, (3, 17, L) quantiles of confidence, (3, 17) correlation of their ranks."""
+    error, levels, rank = np.zeros((3, 17, 2)), np.zeros((3, 17, len(LEVELS))), np.zeros((3, 17))
+    for state in range(3):
+        for rows in KINDS.values():
+            a, b = [], []
+            for recording, one, wrong in zip(recordings, found, errors, strict=True):
+                length = np.linalg.norm(wrong[:, list(rows)], axis=-1)
+                known = np.isfinite(length) & (recording.state[:, list(rows)] == state)
+                a.append(np.log(length[known] + 1e-5))
+                b.append(one.confidence[:, list(rows)][known])
+            size, sure = np.concatenate(a), np.concatenate(b)
+            for row in rows:
+                if len(size) < 50:  # too little was seen of it: as if one state better
+                    error[state, row], levels[state, row], rank[state, row] = (
+                        (error[state - 1, row] + [0.5, 0], 0.7 * levels[state - 1, row], rank[state - 1, row])
+                        if state
+                        else ((-4.2, 0.8), LEVELS, 0.2)
+                    )
+                    continue
+                error[state, row] = size.mean(), size.std()
+                levels[state, row] = np.quantile(sure, LEVELS)
+                rho = rank_correlation(-size, sure)
+                rank[state, row] = np.clip(np.nan_to_num(2 * np.sin(np.pi / 6 * rho)), 0, 0.95)
+    return error, levels, rank
+
+
+def _constant(recordings: Sequence[Recording], found: Sequence[Cleaned]) -> list[float]:
+    """Share of confidence's variance (as normal scores) between recordings, and within them over 3 frames and more."""
+    from scipy.stats import rankdata
+
+    scores = []
+    for row in range(5, 17):
+        picked = [
+            np.where(r.state[:, row] == 0, f.confidence[:, row], np.nan) for r, f in zip(recordings, found, strict=True)
+        ]
+        pool = np.concatenate(picked)
+        known = np.isfinite(pool) & (pool > 0)
+        if known.sum() > 100:
+            z = np.full(len(pool), np.nan)
+            z[known] = norm.ppf((rankdata(pool[known]) - 0.5) / known.sum())
+            scores.append(np.split(z, np.cumsum([len(p) for p in picked])[:-1]))
+    between, lasting, total = [], [], []
+    for rows in scores:
+        for z in rows:
+            known = z[np.isfinite(z)]
+            if len(known) > 30:
+                inner = z - known.mean()
+                between.append(known.mean() ** 2)
+                lasting.append(np.nanmean(inner[3:] * inner[:-3]))
+                total.append(np.mean(known**2))
+    share = [np.mean(between) / np.mean(total), max(np.nanmean(lasting), 0) / np.mean(total)]
+    return [float(min(value, 0.9)) for value in share]
+
+
+def _missing(recordings: Sequence[Recording]) -> np.ndarray:
+    """(3, 17) share of keypoints that are not there in frames in which the person is, by state."""
+    out = np.zeros((3, 17))
+    for state in range(3):
+        for rows in KINDS.values():
+            gone = count = 0
+            for one in recordings:
+                there = (one.detected[..., 2] > 0).any(1)
+                chosen = (one.state == state)[there][:, list(rows)]
+                gone += ((one.detected[there][:, list(rows), 2] <= 0) & chosen).sum()
+                count += chosen.sum()
+            out[state, list(rows)] = gone / count if count > 50 else 0.0
+    return out
+
+
+def _runs(flags: Sequence[np.ndarray], rates: Sequence[float]) -> list[float]:
+    """Share of frames, and seconds of a run, in recordings that are not wholly so."""
+    share, seconds = [], []
+    for flag, fps in zip(flags, rates, strict=True):
+        if not flag.mean() < 0.9:
+            continue
+        share.append(flag.mean())
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], flag.astype(int), [0]])))
+        seconds += ((edges[1::2] - edges[::2]) / fps).tolist()
+    return [float(np.mean(share)), float(np.mean(seconds)) if seconds else 0.2]
+
+
+def _swaps(found: Sequence[Cleaned], rates: Sequence[float]) -> list[float]:
+    """Runs a second of exchanged arms or legs (each), and their mean seconds."""
+    runs, time, seconds = 0, 0.0, []
+    for one, fps in zip(found, rates, strict=True):
+        for part in (0, 1):
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], one.swapped[:, part].astype(int), [0]])))
+            runs += len(edges) // 2
+            seconds += ((edges[1::2] - edges[::2]) / fps).tolist()
+            time += len(one.swapped) / fps
+    return [runs / time, float(np.mean(seconds)) if seconds else 0.1]

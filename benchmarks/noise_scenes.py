@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Made footage with exact keypoints: dressed characters moved by captured motion before random cameras.
+
+    python benchmarks/noise_scenes.py CHARACTERS_FOLDER MOTION_LIBRARY OUTPUT [--scenes 40] [--first 0] [--seconds 3]
+
+Writes OUTPUT/scene_NNN: pictures 0000.jpg .. and truth.npz (`points` (F, 17, 3) COCO-17 in camera axes, metres;
+`intrinsics` (3, 3); `image_size`; `fps`; `stature` metres; `scene`, what is to be seen). A scene depends on its number
+only. Elbows, wrists, hips, knees, ankles and shoulders are the rig's joint centres, the face its skin.
+`detector_noise.py` measures a detector on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import cv2
+import numpy as np
+from mathutils import Matrix
+from noise_stage import build_room, dress, face_vertices, posed_vertices, set_up
+from retargeting import clip_source, library, mapped
+from video_mocap.rigging.blender.character import find_armature, open_character
+from video_mocap.rigging.blender.retarget import retarget_onto
+from video_mocap.rigging.joints import COCO17, TAKE
+from video_mocap.rigging.retarget.options import Options
+from video_mocap.rigging.retarget.transfer import Source
+
+CHARACTERS = ("mpfb_default", "mpfb_game_engine", "mpfb_mixamo", "mpfb_rigify")
+FPS = 30.0
+SIZES = ((640, 480), (640, 360), (640, 360), (540, 960), (360, 640), (854, 480), (480, 640))
+_LIMBS = {
+    "shoulder": "upper_arm", "elbow": "forearm", "wrist": "hand", "hip": "thigh", "knee": "shin", "ankle": "foot"
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Camera:
+    """matrix: (4, 4) world to camera, OpenCV axes. focal: pixels. size: width and height, pixels."""
+
+    matrix: np.ndarray
+    focal: float
+    size: tuple[int, int]
+
+    @property
+    def intrinsics(self) -> np.ndarray:
+        width, height = self.size
+        return np.array([[self.focal, 0, width / 2], [0, self.focal, height / 2], [0, 0, 1.0]])
+
+
+def choose_motion(folder: Path, seconds: float, random: np.random.Generator) -> tuple[str, Source]:
+    """A stretch of a random clip: sometimes its lowest one, sometimes its fastest."""
+    reader = library(folder)
+    files = sorted((folder / "train").glob("*.npz")) + sorted((folder / "val").glob("*.npz"))
+    path = files[random.integers(len(files))]
+    clips = [clip for clip in reader.load_file(path) if clip.seconds > seconds + 0.2]
+    kind = random.choice(["any", "low", "fast"], p=[0.5, 0.25, 0.25])
+    some = [clips[row] for row in random.permutation(len(clips))[: 1 if kind == "any" else 40]]
+    best, found = -np.inf, (some[0], 0.0)
+    for clip in some:
+        start = random.uniform(0, clip.seconds - seconds - 0.1)
+        rows = slice(int(start * clip.fps), int((start + seconds) * clip.fps))
+        head = clip.positions[rows, reader.JOINT_INDEX["head"]]
+        limbs = clip.positions[rows] - clip.positions[rows, :1]
+        speed = np.linalg.norm(np.diff(limbs, axis=0), axis=-1).mean() * clip.fps
+        worth = {"any": 0.0, "low": -float(np.median(head[:, 2])), "fast": float(speed)}[kind]
+        if worth > best:
+            best, found = worth, (clip, start)
+    clip, start = found
+    source = clip_source(reader, folder, path.parent.name, path.stem, clip.name, FPS)
+    rows = slice(round(start * FPS), round((start + seconds) * FPS))
+    joints = source.joints[rows].copy()
+    joints[..., :2] -= joints[:, TAKE.index("pelvis"), :2].mean(0)
+    times = np.arange(len(joints)) / FPS
+    return f"{path.stem}/{clip.name} {kind}", Source(joints, source.confidence[rows], times, None)
+
+
+def choose_camera(path: np.ndarray, stature: float, random: np.random.Generator) -> Camera:
+    """A still camera that sees a person who walks along `path`, (F, 3) metres of the pelvis, 80 to 900 pixels tall."""
+    size = SIZES[random.integers(len(SIZES))]
+    middle = path.mean(0)
+    reach = np.linalg.norm(path - middle, axis=-1).max()
+    distance = max(float(np.exp(random.uniform(np.log(2.0), np.log(9.0)))), 1.3 + reach)
+    tall = np.exp(random.uniform(np.log(80), np.log(min(900.0, 1.25 * size[1]))))
+    focal = float(np.clip(tall * distance / stature, 0.7 * max(size), 6.0 * max(size)))
+    distance = max(focal * stature / tall, 1.2 + reach)
+    height = random.uniform(0.15, 4.0) if random.random() < 0.3 else np.clip(random.normal(1.4, 0.5), 0.2, 3)
+    azimuth = random.uniform(-np.pi, np.pi)
+    eye = np.array([distance * np.cos(azimuth), distance * np.sin(azimuth), height])
+    aim = middle - eye
+    half = np.arctan(np.array(size) / 2 / focal)
+    off = 0.25 if random.random() < 0.7 else 0.9  # some are cut by the picture's edge
+    yaw = np.arctan2(aim[1], aim[0]) + random.uniform(-off, off) * half[0]
+    pitch = np.arctan2(aim[2], np.linalg.norm(aim[:2])) + random.uniform(-off, off) * half[1]
+    roll = random.uniform(-0.5, 0.5) if random.random() < 0.15 else random.normal(0, 0.05)
+    forward = np.array([np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch)])
+    right = np.array([np.sin(yaw), -np.cos(yaw), 0.0])
+    down = np.cross(forward, right)
+    c, s = np.cos(roll), np.sin(roll)
+    matrix = np.eye(4)
+    matrix[:3, :3] = [c * right + s * down, c * down - s * right, forward]
+    matrix[:3, 3] = -matrix[:3, :3] @ eye
+    return Camera(matrix, focal, size)
+
+
+def place_camera(camera: Camera) -> None:
+    """Put Blender's camera there."""
+    scene = bpy.context.scene
+    width, height = camera.size
+    data = bpy.data.cameras.new("Camera")
+    data.sensor_fit, data.sensor_width, data.lens = "HORIZONTAL", 36.0, camera.focal * 36.0 / width
+    data.clip_end = 500.0
+    thing = bpy.data.objects.new("Camera", data)
+    scene.collection.objects.link(thing)
+    thing.matrix_world = Matrix(np.linalg.inv(np.diag([1.0, -1, -1, 1]) @ camera.matrix).tolist())
+    scene.camera = thing
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = width, height, 100
+
+
+def points_of(armature: Any, body: Any, bones: dict[str, str], face: dict[str, np.ndarray]) -> np.ndarray:
+    """(17, 3) COCO-17 in the world, metres, as the character stands now."""
+    skin = posed_vertices(body)
+    found = {name: skin[rows].mean(0) for name, rows in face.items()}
+    for name, bone in bones.items():
+        found[name] = np.array(armature.matrix_world @ armature.pose.bones[bone].head)
+    return np.array([found[name] for name in COCO17.names])
+
+
+def film(number: int, characters: Path, motion: Path, output: Path, seconds: float) -> None:
+    """Make one scene."""
+    random = np.random.default_rng(1000 + number)
+    entries = json.loads((characters / "characters.json").read_text())
+    entries = entries.get("characters", entries) if isinstance(entries, dict) else entries
+    name = CHARACTERS[number % len(CHARACTERS)]
+    entry = next(one for one in entries if one["name"] == name)
+    what, source = choose_motion(motion, seconds, random)
+    armature = open_character(characters / entry["file"])
+    body = bpy.data.objects[entry["meshes"][0]]
+    mapping, controls = mapped(armature)
+    deform = entry.get("control_rig", {}).get("deform", entry["map"])
+    sides = (("left", "L"), ("right", "R"))
+    bones = {f"{side}_{joint}": deform[f"{slot}.{s}"] for joint, slot in _LIMBS.items() for side, s in sides}
+    face = face_vertices(body)
+    camera = choose_camera(source.joints[:, TAKE.index("pelvis")], entry["height_m"], random)
+    retarget_onto(armature, source, Options(scene_fps=FPS, start_frame=0), mapping.slots, controls)
+    armature = find_armature(Path(entry["file"]), None)
+    armature.hide_render = True
+    dress(body, random)
+    build_room(random, -camera.matrix[:3, :3].T @ camera.matrix[:3, 3])
+    place_camera(camera)
+    set_up(random)
+    folder = output / f"scene_{number:03d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    blur, grain = random.choice([0.0, 0.6, 1.2], p=[0.5, 0.35, 0.15]), random.uniform(0, 8)
+    sand = (grain * random.standard_normal((camera.size[1], camera.size[0], 3))).astype(np.float32)
+    points = []
+    scene = bpy.context.scene
+    for frame in range(len(source.times)):
+        scene.frame_set(frame)
+        points.append(points_of(armature, body, bones, face))
+        scene.render.filepath = str(folder / "render.png")
+        bpy.ops.render.render(write_still=True)
+        picture = cv2.imread(str(folder / "render.png"))
+        if blur:
+            picture = cv2.GaussianBlur(picture, (0, 0), blur)
+        noisy = cv2.add(picture, np.roll(sand, int(random.integers(sand.size)), None), dtype=cv2.CV_8U)
+        cv2.imwrite(str(folder / f"{frame:04d}.jpg"), noisy, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    (folder / "render.png").unlink()
+    seen = np.array(points) @ camera.matrix[:3, :3].T + camera.matrix[:3, 3]
+    np.savez_compressed(
+        folder / "truth.npz", points=seen, intrinsics=camera.intrinsics, image_size=np.array(camera.size),
+        fps=FPS, stature=entry["height_m"], scene=f"{name} {what}",
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Read the arguments, make the scenes that are not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("characters", type=Path)
+    parser.add_argument("motion", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--scenes", type=int, default=40)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    arguments = parser.parse_args()
+    for number in range(arguments.first, arguments.first + arguments.scenes):
+        if not (arguments.output / f"scene_{number:03d}" / "truth.npz").exists():
+            film(number, arguments.characters, arguments.motion, arguments.output, arguments.seconds)
+            print(f"scene {number}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
+    sys.stdout.flush()
+    os._exit(0)  # Blender may hang at the end of a process that read Rigify
