@@ -186,3 +186,43 @@ def test_broken_files_are_a_sentence(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said) as caught:
         read_bvh(text, "x.bvh")
     assert str(caught.value).startswith("x.bvh")
+
+
+def carried(text: str, numbers: str, aside: float) -> str:
+    """A BVH file of ours below one more root, which stands in the origin; the body is `aside` along z.
+
+    numbers: the new root's channels, x, y, z and degrees about z, x, y.
+    """
+    head, motion = text.split("MOTION")
+    above = "ROOT world {\nOFFSET 0 0 0\nCHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation\n"
+    body = head.split("HIERARCHY", 1)[1].replace("ROOT", "JOINT", 1)
+    lines = motion.strip().splitlines()
+    moved = []
+    for line in lines[2:]:
+        values = line.split()
+        values[2] = str(float(values[2]) + aside)
+        moved.append(f"{numbers} " + " ".join(values))
+    return f"HIERARCHY\n{above}{body}}}\nMOTION\n" + "\n".join([*lines[:2], *moved])
+
+
+def test_a_root_in_the_origin_says_nothing_of_which_way_is_up() -> None:
+    """The body walks far from it, and its own rest pose is nobody's."""
+    text = bvh_text(solve(take_of(walk()[None], 24.0), 1))
+    bvh = read_bvh(text, "a.bvh")
+    flat = _along_x(bvh.names, bvh.parents, bvh.offsets, bvh.turns, bvh.places, bvh.tips)
+    plain, other = bvh_source(flat, "a.bvh", own), bvh_source(carried(flat, "0 0 0 0 0 0", 1500), "b.bvh", own)
+    assert other.joints[..., 2] == pytest.approx(plain.joints[..., 2], abs=0.002)
+
+
+def test_y_is_up_at_rest_and_z_in_the_motion() -> None:
+    text = bvh_text(solve(take_of(walk()[None], 24.0), 1))
+    plain, other = bvh_source(text, "a.bvh", own), bvh_source(carried(text, "0 0 0 0 90 0", 0), "b.bvh", own)
+    assert other.joints[..., 2] == pytest.approx(plain.joints[..., 2], abs=0.002)
+
+
+def test_somebody_who_lies_all_the_time_lies() -> None:
+    joints = walk()
+    joints[..., :2] -= joints[:, TAKE.index("pelvis"), None, :2]
+    text = bvh_text(solve(take_of(joints[None], 24.0), 1))
+    lying = bvh_source(carried(text, "0 30 500 0 90 0", 0.0), "a.bvh", own)
+    assert lying.joints[:, TAKE.index("head_top"), 2].max() < 0.8

@@ -132,7 +132,7 @@ def _pose(
                     offset, moved = np.zeros((frames, 3)), True
                 offset[:, axis] = given
             else:
-                local = local @ _about(axis, np.radians(given))
+                local = local @ about(axis, np.radians(given))
         if parent < 0:
             turns[:, row], places[:, row] = local, offset
         else:
@@ -141,7 +141,8 @@ def _pose(
     return turns, places
 
 
-def _about(axis: int, angles: np.ndarray) -> np.ndarray:
+def about(axis: int, angles: np.ndarray) -> np.ndarray:
+    """(F, 3, 3) turns about a coordinate axis, 0 to 2, by angles (F,), radians."""
     matrix = np.zeros((len(angles), 3, 3))
     a, b = (axis + 1) % 3, (axis + 2) % 3
     matrix[:, axis, axis] = 1
