@@ -433,7 +433,7 @@ def test_what_footage_asks_for_can_be_met(tmp_path: Path) -> None:
     losses = []
     for _ in range(400):
         loss = footage.loss(output, seen, truth)
-        losses.append(float(loss))
+        losses.append(loss.item())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
