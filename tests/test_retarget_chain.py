@@ -10,18 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from video_mocap.rigging.joints import TAKE
+from video_mocap.rigging.retarget.contacts import find_contacts, standing
 from video_mocap.rigging.retarget.curves import Curve, euler_angles, euler_matrix
 from video_mocap.rigging.retarget.editing import influenced
 from video_mocap.rigging.retarget.options import Options
 from video_mocap.rigging.retarget.pose import Poser
+from video_mocap.rigging.retarget.report import slide
 from video_mocap.rigging.retarget.retarget import Retargeted, retarget
 from video_mocap.rigging.retarget.riding import OBJECT
 from video_mocap.rigging.retarget.rig import Bone, Rig
 from video_mocap.rigging.retarget.source import take_source
-from video_mocap.rigging.retarget.transfer import Channels, Source
+from video_mocap.rigging.retarget.transfer import Channels, Source, person_leg, transfer
 
 sys.path.insert(0, str(Path(__file__).parent))
-from motion_samples import take_of, walk
+from motion_samples import library_clip, take_of, walk
 from rigs import SLOTS, make_rig, turn
 
 
@@ -316,3 +318,21 @@ def test_the_way_is_longer_by_the_scale_and_the_figure_as_high() -> None:
 def test_options_that_cannot_be_are_a_sentence(wrong: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Options(**wrong).check()
+
+
+def test_the_reports_slide_is_what_is_left_of_it_with_fewer_keys() -> None:
+    """Keys left out move standing feet by up to the tolerance: the report says so, not what was meant."""
+    joints, fps = library_clip("cmu_07_01", "train")
+    rig = make_rig()
+    person = take_source(take_of(joints[None], fps), 1)
+    every, few, fine = (
+        retarget(person, rig, SLOTS, Options(scene_fps=30.0, keys=keys, tolerance=tolerance))
+        for keys, tolerance in (("scene", 5.0), ("reduced", 5.0), ("reduced", 0.1))
+    )
+    assert every.report.slide[2] < 5
+    stands = standing(find_contacts(person.joints, person.times, person_leg(person)), person.times)
+    rows = np.abs(person.times[:, None] - few.times).argmin(0)
+    moved = replace(transfer(person, rig, SLOTS), poser=posed(few, rig, few.frames))
+    assert few.report.slide[2] == pytest.approx(slide(moved, SLOTS, stands[rows], few.times), rel=0.02)
+    assert few.report.slide[2] > 5 * every.report.slide[2]
+    assert fine.report.slide[2] < 0.3 * few.report.slide[2]

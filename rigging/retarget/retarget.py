@@ -17,6 +17,7 @@ from .feet import lock_feet
 from .fewer import reduced
 from .hanging import freed, hung
 from .ik import ik_channels
+from .keyed import keyed_slide, posed_by
 from .limits import limit_joints
 from .options import Options
 from .pose import Poser
@@ -95,7 +96,11 @@ def retarget(
     keys = _keys(curves, shown, {**slots, **{f"ik {name}": name for name in steered.ik.values()}}, frames, options)
     final = replace(moved, poser=poser)
     if options.root != "in place" and len(times) > 1:  # in place the floor goes by under the feet
-        after = slide(final, slots, stands[_nearest(source.times, times)], times)
+        still = stands[_nearest(source.times, times)]
+        after = slide(final, slots, still, times)
+        if options.keys == "reduced":
+            targets = steered.ik if options.limbs == "ik" else {}
+            after = keyed_slide(final, posed_by(keys, shown, frames), slots, targets, still, times)
     report = Report(
         limbs=_judged(limb_errors(poser, slots, source, times), options),
         slide=(moved.scale * source_slide(raw, stands), before, after if len(times) > 1 else 0.0),
