@@ -18,6 +18,7 @@ from bpy.props import (
     StringProperty,
 )
 
+from . import session
 from .property_tools import RELATIVE, Quiet
 from .retarget.settings import CLASSES as RETARGET_CLASSES
 from .retarget.settings import RetargetSettings
@@ -46,6 +47,20 @@ DEVICES = (
 
 def _is_camera(_settings: SceneSettings, thing: bpy.types.Object) -> bool:
     return thing.type == "CAMERA"
+
+
+def _choices(what: str, text: str) -> list[str]:
+    """Names that the engine says can be chosen, as far as it has been asked; any other text may be typed too."""
+    names = [str(choice["name"]) for choice in (session.get().status or {}).get(what, [])]
+    return [name for name in names if text.lower() in name.lower()]
+
+
+def _lifter_names(_settings: SceneSettings, _context: bpy.types.Context, text: str) -> list[str]:
+    return _choices("lifters", text)
+
+
+def _detector_names(_settings: SceneSettings, _context: bpy.types.Context, text: str) -> list[str]:
+    return _choices("detectors", text)
 
 
 def _strip_names(settings: SceneSettings, _context: bpy.types.Context, text: str) -> list[str]:
@@ -163,8 +178,20 @@ class SceneSettings(bpy.types.PropertyGroup):
         default=1,
         step=5,
     )
-    detector: StringProperty(name="Detector", description="What finds people in the picture", default="mediapipe")
-    lifter: StringProperty(name="Lifter", description="What turns the picture's points into 3D", default="default")
+    detector: StringProperty(
+        name="Detector",
+        description="What finds people in the picture",
+        default="mediapipe",
+        search=_detector_names,
+        search_options={"SUGGESTION"},
+    )
+    lifter: StringProperty(
+        name="Lifter",
+        description="What turns the picture's points into 3D: one that the engine has, or the file of its weights",
+        default="default",
+        search=_lifter_names,
+        search_options={"SUGGESTION"},
+    )
     device: EnumProperty(name="Device", description="What the capture runs on", items=DEVICES, default="auto")
     takes: CollectionProperty(type=TakeItem)
     active_take: IntProperty(name="Take", description="The take that is shown and edited")

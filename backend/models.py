@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,10 +71,13 @@ def check_model(path: Path) -> Model:
     return Model(path, sidecar, "")
 
 
-def list_models() -> list[Listed]:
-    """Everything: the default first, then what else came with the project, then the catalogue in its order."""
-    shipped = sorted(shipped_models(), key=lambda model: model.path != DEFAULT_WEIGHTS)
-    return [*map(_shipped, shipped), *map(_listed, read_catalogue())]
+def list_models(shipped: Sequence[Model] | None = None) -> list[Listed]:
+    """Everything: the default first, then what else came with the project, then the catalogue in its order.
+
+    shipped: what came with the project, where that was looked at before.
+    """
+    own = sorted(shipped_models() if shipped is None else shipped, key=lambda model: model.path != DEFAULT_WEIGHTS)
+    return [*map(_shipped, own), *map(_listed, read_catalogue())]
 
 
 def find_lifter(name: str) -> Path:
@@ -86,10 +90,9 @@ def find_lifter(name: str) -> Path:
         return DEFAULT_WEIGHTS
     entry = find_entry(name)
     if entry is None:
-        own = {path.stem: path for path in DEFAULT_WEIGHTS.parent.glob("*.safetensors")}
+        own = _own()
         if name not in own and not Path(name).suffix and not Path(name).exists():
-            lifters = [DEFAULT, *own, *(entry.name for entry in read_catalogue() if entry.kind == "lifter")]
-            raise UserError(f"there is no lifter {name}; give a path or one of: {', '.join(lifters)}")
+            raise UserError(f"there is no lifter {name}; give a path or one of: {', '.join(lifter_names())}")
         return own.get(name, Path(name))
     if entry.kind != "lifter":
         raise UserError(f"{entry.name} is no lifter, but for a {entry.kind}; 'video-mocap models' lists the lifters")
@@ -99,6 +102,15 @@ def find_lifter(name: str) -> Path:
             f"'video-mocap models get {entry.name}' fetches it"
         )
     return place_of(entry)
+
+
+def lifter_names() -> tuple[str, ...]:
+    """What `find_lifter` knows besides paths, here or not."""
+    return (DEFAULT, *_own(), *(entry.name for entry in read_catalogue() if entry.kind == "lifter"))
+
+
+def _own() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(DEFAULT_WEIGHTS.parent.glob("*.safetensors"))}
 
 
 def _shipped(model: Model) -> Listed:

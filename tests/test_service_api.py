@@ -92,7 +92,7 @@ def test_only_its_own_address_is_answered(service: ServiceProcess, host: str) ->
 def test_status_and_description(service: ServiceProcess) -> None:
     status, body = service.ask("GET", "/v1/status")
     assert (status, body["name"], body["api"], body["accepts_paths"]) == (200, "video-mocap", 1, True)
-    assert {"name": "mediapipe", "licence": "Apache-2.0"} in body["detectors"]
+    assert {"name": "mediapipe", "licence": "Apache-2.0", "non_commercial": False} in body["detectors"]
     assert body["lifters"][0]["name"] == "default"
     described = service.ask("GET", "/v1/openapi.json")[1]
     assert described["paths"] == json.loads(DESCRIPTION.read_text("utf-8"))["paths"]
@@ -321,3 +321,19 @@ def test_following_is_limited(service: ServiceProcess) -> None:
         for connection in following:
             connection.close()
     until(lambda: service.raw("GET", f"/v1/jobs/{'0' * 32}/events")[0] == 404)
+
+
+def test_the_catalogue_and_lifters_by_name(service: ServiceProcess) -> None:
+    listed = {each["name"]: each for each in service.ask("GET", "/v1/models")[1]["models"]}
+    assert listed["default"]["here"]
+    assert "path" not in listed["default"]
+    published = listed["videopose3d-coco17-243"]
+    if published["here"]:
+        pytest.skip("somebody has fetched these weights on this machine")
+    assert (published["here"], published["non_commercial"], published["licence"]) == (False, True, "CC BY-NC 4.0")
+    names = [each["name"] for each in service.ask("GET", "/v1/status")[1]["lifters"]]
+    assert "videopose3d-coco17-243" not in names
+    body = {"footage": {"path": str(SAMPLE)}, "options": {"lifter": "videopose3d-coco17-243"}}
+    status, answer = service.ask("POST", "/v1/jobs", body)
+    assert (status, answer["error"]["code"]) == (400, "bad_request")
+    assert "is not here yet" in answer["error"]["message"]

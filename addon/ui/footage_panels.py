@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bpy
 
+from .. import session
 from ..capture import request
 from .layout import for_sidebars, sentence
 
@@ -92,6 +93,9 @@ class Options:
         column = layout.column()
         column.prop(settings, "detector")
         column.prop(settings, "lifter")
+        for choice in (session.get().status or {}).get("lifters", []):
+            if choice["name"] == settings.lifter and choice.get("non_commercial"):
+                sentence(column, context, f"For non-commercial use only ({choice['licence']}).", "INFO")
         column.prop(settings, "device")
 
 

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
+from ..models import shipped_models
 from . import choices, models
 from .events import job_events
 from .failures import ApiError, from_exception
@@ -65,7 +66,7 @@ def _service(request: Request) -> Service:
 
 
 def _about(app: FastAPI) -> None:
-    lifters, detectors = choices.lifters(), choices.detectors()
+    shipped, detectors = shipped_models(), choices.detectors()
 
     @app.get("/v1/openapi.json", tags=["service"], summary="This description")
     async def description() -> dict[str, Any]:
@@ -81,12 +82,16 @@ def _about(app: FastAPI) -> None:
             api=1,
             device=service.jobs.device,
             detectors=detectors,
-            lifters=lifters,
+            lifters=choices.lifters(shipped),
             qualities=choices.qualities(),
             jobs=models.Counts(queued=len(service.jobs.waiting()), running=int(service.jobs.running is not None)),
             limits=limits,
             accepts_paths=service.accepts_paths,
         )
+
+    @app.get("/v1/models", tags=["service"], summary="Weights: those that are here and those that can be fetched")
+    async def catalogue() -> models.Catalogue:
+        return models.Catalogue(models=choices.weights(shipped))
 
     @app.post("/v1/stop", status_code=202, tags=["service"], summary="End the service; jobs go on at its next start")
     async def stop(request: Request) -> models.Stopping:

@@ -3,31 +3,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import get_args
 
 from ..detection.base import DETECTORS
-from ..models import shipped_models
-from .models import Choice, Options
+from ..models import Listed, Model, list_models
+from .models import Choice, Options, Weights
 
 
 def detectors() -> list[Choice]:
     """The table of detectors."""
-    return [Choice(name=name, licence=entry.licence) for name, entry in DETECTORS.items()]
+    return [Choice(name=name, licence=entry.licence, non_commercial=False) for name, entry in DETECTORS.items()]
 
 
-def lifters() -> list[Choice]:
-    """The weights that came with the installation: "default" is the first one's name in a capture's options."""
-    found = [model for model in shipped_models() if model.sidecar is not None]
+def lifters(shipped: Sequence[Model]) -> list[Choice]:
+    """The lifters that are here now: those that came with the installation, looked at before, and fetched ones."""
     return [
-        Choice(name="default" if number == 0 else str(model.path), licence=model.sidecar.licence)
-        for number, model in enumerate(found)
-        if model.sidecar is not None
+        Choice(name=each.name, licence=each.licence, non_commercial=each.non_commercial)
+        for each in list_models(shipped)
+        if each.kind == "lifter" and each.here
     ]
 
 
-def lifter_names() -> frozenset[str]:
-    """Of those."""
-    return frozenset(choice.name for choice in lifters())
+def weights(shipped: Sequence[Model]) -> list[Weights]:
+    """All of the catalogue, here or not, as `video-mocap models list` shows it."""
+    return [_described(each) for each in list_models(shipped)]
+
+
+def _described(each: Listed) -> Weights:
+    return Weights(**{name: getattr(each, name) for name in Weights.model_fields})
 
 
 def qualities() -> list[str]:

@@ -101,6 +101,33 @@ class Choice(BaseModel):
 
     name: str
     licence: str
+    non_commercial: bool
+
+
+class Weights(BaseModel):
+    """Weights that are here or can be fetched by `video-mocap models get NAME` on the service's machine.
+
+    kind: "lifter" or "detector". bytes: roughly, where it is not here. sha256: empty while unknown. problem: what is
+    wrong with it, in one sentence, empty if nothing is.
+    """
+
+    name: str
+    kind: str
+    summary: str
+    licence: str
+    licence_url: str
+    source: str
+    bytes: int
+    sha256: str
+    here: bool
+    non_commercial: bool
+    problem: str
+
+
+class Catalogue(BaseModel):
+    """All weights, those of this installation first."""
+
+    models: list[Weights]
 
 
 class Counts(BaseModel):

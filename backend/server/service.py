@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..detection.base import DETECTORS
-from . import choices
+from ..errors import UserError
+from ..models import find_lifter, lifter_names
 from .failures import ApiError
 from .folder import DataFolder
 from .jobs import JobQueue
@@ -28,8 +29,7 @@ CAMERA_SUFFIX = ".camera.npz"
 
 @dataclass
 class Service:
-    """One service. accepts_paths: whether clients are on this machine. lifters: names that anybody may ask for.
-    stopping: set once it is to end."""
+    """One service. accepts_paths: whether clients are on this machine. stopping: set once it is to end."""
 
     limits: Limits
     jobs: JobQueue
@@ -37,7 +37,6 @@ class Service:
     leases: Leases
     accepts_paths: bool
     version: str
-    lifters: frozenset[str] = frozenset()
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     streams: int = 0
 
@@ -105,11 +104,16 @@ class Service:
         return path, found
 
     def _check_lifter(self, lifter: str) -> None:
-        """Weights are a file of this machine too: from other machines only those that the status lists."""
-        if lifter != "default" and lifter not in self.lifters:
-            path = self._path(Source(path=lifter))
-            if not path.is_file():
-                raise ApiError("bad_request", f"{path} is no file of weights")
+        """Weights are a file of this machine too: from other machines only those that have a name."""
+        if lifter in lifter_names():
+            try:
+                find_lifter(lifter)
+            except UserError as error:
+                raise ApiError("bad_request", str(error)) from None
+            return
+        path = self._path(Source(path=lifter))
+        if not path.is_file():
+            raise ApiError("bad_request", f"{path} is no file of weights")
 
     def _upload(self, source: Source) -> PendingUpload | None:
         if (source.path is None) == (source.upload is None):
@@ -156,4 +160,4 @@ def open_service(folder: DataFolder, limits: Limits, lease: float | None, local:
     store = JobStore(folder.jobs, folder.root / "damaged", limits)
     store.prune()
     jobs = JobQueue(store, limits, folder.root, folder.cache)
-    return Service(limits, jobs, Uploads(folder.uploads, limits), Leases(lease), local, version, choices.lifter_names())
+    return Service(limits, jobs, Uploads(folder.uploads, limits), Leases(lease), local, version)

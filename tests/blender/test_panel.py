@@ -214,6 +214,26 @@ def test_every_operator_says_what_it_does() -> None:
                 assert prop.description, f"{cls.bl_idname} {name}"
 
 
+def test_the_menu_of_lifters_is_what_the_engine_has() -> None:
+    state, names = part("session").get(), part("properties")._lifter_names
+    assert names(settings(), bpy.context, "") == []
+    nothing = drawn("options").texts
+    try:
+        state.status = {
+            "lifters": [
+                {"name": "default", "licence": "CC BY 4.0", "non_commercial": False},
+                {"name": "videopose3d", "licence": "CC BY-NC 4.0", "non_commercial": True},
+            ]
+        }
+        assert names(settings(), bpy.context, "") == ["default", "videopose3d"]
+        assert names(settings(), bpy.context, "Video") == ["videopose3d"]
+        assert drawn("options").texts == nothing
+        settings().lifter = "videopose3d"
+        assert "non-commercial use only (CC BY-NC 4.0)" in said("options")
+    finally:
+        state.status = None
+
+
 def test_settings_go_through_a_file_that_the_command_line_takes(tmp_path: Path) -> None:
     chosen = settings()
     chosen.quality, chosen.lens, chosen.fov = "draft", "FOV", math.radians(63.5)
