@@ -189,6 +189,8 @@ def by_group(found: Sequence[Recording]) -> None:
         pool = np.concatenate([length[chosen] for length, chosen in zip(lengths, inside, strict=True)])
         sure = np.concatenate([one.detected[..., 2][chosen] for one, chosen in zip(found, inside, strict=True)])
         pool = pool[np.isfinite(pool)]
+        if not len(pool):
+            continue
         share = 100 * np.mean([chosen.mean() for chosen in inside])
         cells = [share, 100 * np.median(pool), 100 * np.quantile(pool, 0.95), sure.mean()]
         print(f"| {name} | " + " | ".join(f"{cell:.2f}" for cell in cells) + " |")

@@ -64,7 +64,7 @@ def test_the_parts_of_the_error_are_as_large_as_the_data_file_says(as_measured: 
     error = errors(as_measured["seen"], as_measured["true"], numbers)
     found = np.sqrt(np.nanmean(error**2, axis=(0, 1, 3)))
     # A window's level is log-normal.
-    level = np.exp(float(numbers.pixels[0] + numbers.pixels[1] * np.log(170 / 300)) + float(numbers.skill) ** 2)
+    level = np.exp(float(numbers.pixels[0] + numbers.pixels[1] * np.log(170 / 300)) + float(numbers.skill[0]) ** 2)
     assert found == pytest.approx(level * np.linalg.norm(numbers.deviation.numpy(), axis=1), rel=0.25)
     lasting = np.nanmean(error[:, 8:] * error[:, :-8], axis=(0, 1, 3)) / found**2
     slow = (numbers.deviation[:, :3].square().sum(1) / numbers.deviation.square().sum(1)).numpy()

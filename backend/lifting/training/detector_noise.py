@@ -65,7 +65,8 @@ class Noise:
     bias: (17, 17) systematic error, a linear map of the true keypoints. deviation: (17, 5) of offset, `SECONDS` and of
     what is new in every frame, for joints that are seen. gain: (3, 2, 17) factor on slow and quick parts by state.
     together: (2, 17, 17) roots of the correlations between joints, slow and quick. tail: (2, 17) deviation in time of
-    the logarithm of slow and quick noise. skill: the same over recordings. pixels: (2,) logarithm of the noise at 300
+    the logarithm of slow and quick noise. skill: (2,) the same over recordings, of all noise
+    and of quick noise besides. pixels: (2,) logarithm of the noise at 300
     pixels and its slope over the logarithm of the person's size. speed: factor on the quick part for a size a second.
     error: (3, 17, 2) mean and deviation of the logarithm of the error. levels: (3, 17, L) quantiles of confidence.
     rank: (3, 17) correlation of confidence with a small error. constant: (2,) share of confidence's variance between
@@ -181,7 +182,7 @@ def add_noise(
     if pixels is None:
         pixels = torch.exp(math.log(80) + math.log(900 / 80) * draw.rand(batch))
     skill = numbers.pixels[0] + numbers.pixels[1] * torch.log(pixels / 300)
-    skill = torch.exp(skill + (numbers.skill.square() + spread.skill**2).sqrt() * draw.randn(batch))
+    skill = torch.exp(skill + (numbers.skill[0].square() + spread.skill**2).sqrt() * draw.randn(batch))
     noise = _errors(true, state, skill, fps, numbers, spread, draw)
     confidence = _confidences(noise, state, numbers, draw)
     bias = (numbers.bias @ true.reshape(17, -1)).reshape(true.shape)
@@ -237,7 +238,9 @@ def _errors(
     """(17, B, 2, T) the noise, persons' sizes."""
     _, batch, _, frames = true.shape
     sd = numbers.deviation
-    balance = torch.exp(spread.balance * draw.randn(2, batch)) * skill  # of slow and of quick noise
+    apart = spread.balance * draw.randn(2, batch)  # of slow and of quick noise
+    apart[1] += numbers.skill[1] * draw.randn(batch)
+    balance = torch.exp(apart) * skill
     slow = (numbers.together[0] @ draw.randn(17, 2 * batch)).reshape(17, -1, 1) * sd[:, 0, None, None]
     for row, seconds in enumerate(SECONDS[:2], start=1):
         waves = _waves(frames, seconds * fps, str(true.device))

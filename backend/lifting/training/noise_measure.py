@@ -38,7 +38,7 @@ def measure(recordings: Sequence[Recording]) -> dict[str, Any]:
     errors = [residual(recording, one, bias) for recording, one in zip(recordings, found, strict=True)]
     for error in errors:
         error[np.linalg.norm(error, axis=-1) > _FAR] = np.nan
-    skill, pixels = _skill(recordings, errors)
+    skill, pixels, deviations = _skill(recordings, errors)
     # Recordings weigh alike only after their skill is taken out.
     even = [error / np.exp(level) for error, level in zip(errors, skill, strict=True)]
     seen = [_only(error, recording, 0) for error, recording in zip(even, recordings, strict=True)]
@@ -53,14 +53,7 @@ def measure(recordings: Sequence[Recording]) -> dict[str, Any]:
         "gain": _gains(recordings, even).tolist(),
         "together": [_root(_correlation(seen, quick)).tolist() for quick in (False, True)],
         "tail": [_tail(seen, quick).tolist() for quick in (False, True)],
-        "skill": float(
-            np.std(
-                [
-                    level - pixels[0] - pixels[1] * np.log(recording.pixels / 300)
-                    for level, recording in zip(skill, recordings, strict=True)
-                ]
-            )
-        ),
+        "skill": deviations,
         "pixels": pixels.tolist(),
         "speed": faster,
         "error": error.tolist(),
@@ -81,7 +74,9 @@ def simulate(
     out = []
     for recording in [*recordings] * copies:
         hidden, outside = (torch.tensor(flag)[None] for flag in (recording.hidden, recording.outside))
-        true = torch.tensor(np.nan_to_num(recording.true), dtype=torch.float32)[None]
+        known = recording.true.copy()
+        known[:, :5] = np.where(np.isfinite(known[:, :5]), known[:, :5], known[:, :1])  # a face without eyes and ears
+        true = torch.tensor(np.nan_to_num(known), dtype=torch.float32)[None]
         pixels = torch.tensor([recording.pixels], dtype=torch.float32)
         size = torch.ones(true.shape[:2])
         found = add_noise(true, size, hidden, outside, recording.fps, generator, noise, spread, pixels)
@@ -127,40 +122,54 @@ def _only(error: np.ndarray, recording: Recording, state: int) -> np.ndarray:
     return np.where((recording.state == state)[..., None], error, np.nan)
 
 
-def _skill(recordings: Sequence[Recording], errors: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """(R,) logarithm of each recording's noise against the mean of all; its value at 300 pixels and its slope."""
+def _skill(recordings: Sequence[Recording], errors: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, list[float]]:
+    """(R,) logarithm of each recording's noise against the mean of all; its value at 300 pixels and its slope; its
+    deviation around them, and that of the quick noise around the slow."""
+    level = _levels([_only(error, recording, 0) for error, recording in zip(errors, recordings, strict=True)])
+    quick = _levels(
+        [quickness(_only(error, recording, 0)) for error, recording in zip(errors, recordings, strict=True)]
+    )
+    logs = np.log([recording.pixels / 300 for recording in recordings])
+    slope, value = np.polyfit(logs, level, 1)
+    around = float(np.std(level - value - slope * logs))
+    return level, np.array([value, slope]), [around, float(np.std(quick - level))]
+
+
+def _levels(errors: Sequence[np.ndarray]) -> np.ndarray:
+    """(R,) logarithm of each recording's errors against the mean of all, joint by joint."""
     size = np.full((len(errors), len(KINDS)), np.nan)
-    for row, (recording, error) in enumerate(zip(recordings, errors, strict=True)):
-        length = np.linalg.norm(_only(error, recording, 0), axis=-1)
+    for row, error in enumerate(errors):
+        length = np.linalg.norm(error, axis=-1)
         for kind, rows in enumerate(KINDS.values()):
             known = length[:, list(rows)][np.isfinite(length[:, list(rows)])]
             if len(known) > 20:
                 size[row, kind] = np.log(np.sqrt(np.mean(known**2)) + 1e-5)
-    level = np.nanmean(size - np.nanmean(size, 0), 1)
-    level = np.nan_to_num(level)
-    logs = np.log([recording.pixels / 300 for recording in recordings])
-    slope, value = np.polyfit(logs, level, 1)
-    return level, np.array([value, slope])
+    return np.nan_to_num(np.nanmean(size - np.nanmean(size, 0), 1))
 
 
 def _gains(recordings: Sequence[Recording], errors: Sequence[np.ndarray]) -> np.ndarray:
-    """(3, 2, 17) noise by state over that of joints that are seen, slow and quick; 0.4 to 6."""
+    """(3, 2, 17) noise by state over that of joints that are seen, slow and quick; of all joints where few were so."""
     gains = np.ones((3, 2, 17))
+    everything = list(range(17))
     for part in (0, 1):
         values = [np.abs(quickness(error) if part else error).mean(-1) for error in errors]
+        typical = _ratios(values, recordings, everything, 20)
         for rows in KINDS.values():
-            means = []
-            for state in range(3):
-                picked = [
-                    v[:, list(rows)][one.state[:, list(rows)] == state]
-                    for v, one in zip(values, recordings, strict=True)
-                ]
-                pool = np.concatenate(picked)
-                pool = pool[np.isfinite(pool)]
-                means.append(pool.mean() if len(pool) > 50 else np.nan)
-            ratio = np.array(means) / means[0]
-            gains[:, part, list(rows)] = np.clip(np.where(np.isfinite(ratio), ratio, 1.5), 0.4, 6)[:, None]
-    return gains
+            found = _ratios(values, recordings, list(rows), 100)
+            gains[:, part, list(rows)] = np.where(np.isfinite(found), found, typical)[:, None]
+    return np.clip(np.nan_to_num(gains, nan=2.0), 0.4, 6)
+
+
+def _ratios(values: list[np.ndarray], recordings: Sequence[Recording], rows: list[int], least: int) -> np.ndarray:
+    """(3,) mean value in each state over that of the first; NaN where there are fewer than `least`."""
+    means = np.full(3, np.nan)
+    for state in range(3):
+        chosen = [v[:, rows][one.state[:, rows] == state] for v, one in zip(values, recordings, strict=True)]
+        pool = np.concatenate(chosen)
+        pool = pool[np.isfinite(pool)]
+        if len(pool) >= least:
+            means[state] = pool.mean()
+    return means / means[0]
 
 
 def _correlation(errors: Sequence[np.ndarray], quick: bool) -> np.ndarray:

@@ -140,31 +140,39 @@ def residual(recording: Recording, found: Cleaned, bias: np.ndarray) -> np.ndarr
 def parts(errors: Sequence[np.ndarray], fps: Sequence[float]) -> np.ndarray:
     """(9, 5) variances of the offset, of the parts that last `SECONDS` and of what is new in every frame.
 
-    From autocovariances over pairs of frames, pooled.
-
-    errors: (F, 17, 2) each; NaN does not count. Every recording counts by its frames.
+    errors: (F, 17, 2) each; NaN does not count. From autocovariances over all pairs of frames. A kind of joint is drawn
+    a little towards the mean of all, since long parts are seen only a few times in a recording.
     """
+    designs, targets = zip(*(_autocovariances(errors, fps, list(rows)) for rows in KINDS.values()), strict=True)
+    scaled = [target / max(target[0], 1e-12) if len(target) else target for target in targets]
+    share = nnls(np.concatenate(designs), np.concatenate(scaled))[0]
     out = np.zeros((len(KINDS), 5))
-    for kind, rows in enumerate(KINDS.values()):
-        design, target, weight = [], [], []
-        for lag in (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 80):
-            total = count = seconds = 0.0
-            for error, rate in zip(errors, fps, strict=True):
-                if lag >= len(error):
-                    continue
-                product = (error[lag:, list(rows)] * error[: len(error) - lag, list(rows)]).ravel()
+    for kind, (design, target) in enumerate(zip(designs, scaled, strict=True)):
+        if len(target):
+            pull = 0.5 * np.eye(5)
+            found = nnls(np.concatenate([design, pull]), np.concatenate([target, pull @ share]))[0]
+            out[kind] = found * targets[kind][0]
+    return out
+
+
+def _autocovariances(
+    errors: Sequence[np.ndarray], fps: Sequence[float], rows: list[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(L, 5) what each part of unit variance gives at L lags, and the (L,) measured; the first is the variance."""
+    design, target = [], []
+    for lag in (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 80):
+        total = count = seconds = 0.0
+        for error, rate in zip(errors, fps, strict=True):
+            if lag < len(error):
+                product = (error[lag:, rows] * error[: len(error) - lag, rows]).ravel()
                 known = np.isfinite(product)
                 total, count = total + product[known].sum(), count + known.sum()
                 seconds += lag / rate * known.sum()
-            if count > 100:
-                t = seconds / count
-                design.append([1, *np.exp(-0.5 * (t / np.array(SECONDS)) ** 2), float(lag == 0)])
-                target.append(total / count)
-                weight.append(3.0 if lag < 4 else 1.0)
-        if design:
-            w = np.array(weight)
-            out[kind] = nnls(np.array(design) * w[:, None], np.array(target) * w)[0]
-    return out
+        if count > 100:
+            time = seconds / count
+            design.append([1, *np.exp(-0.5 * (time / np.array(SECONDS)) ** 2), float(lag == 0)])
+            target.append(total / count)
+    return np.array(design).reshape(-1, 5), np.array(target)
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
