@@ -136,6 +136,23 @@ def test_smoothing_calms_the_motion_and_feet_still_stand(method: str) -> None:
     assert np.array_equal(raw.joints, given)
 
 
+def test_a_motion_without_the_ends_of_the_body_is_put_on_a_rig() -> None:
+    """What a lifter of Human3.6M's 17 joints gives; ankles said when feet stand."""
+    ends = ("heel", "toe", "hand", "nose", "ear")
+    joints = walk(48)
+    joints[:, [row for row, name in enumerate(TAKE.names) if name.endswith(ends)]] = np.nan
+    whole = source(48)
+    bare = replace(take_source(take_of(joints[None], 24.0), 1), contacts=whole.contacts)
+    rig = make_rig(arms_down=40.0)
+    done, full = retarget(bare, rig, SLOTS), retarget(whole, rig, SLOTS)
+    assert all(np.isfinite(key.values).all() for key in done.keys)
+    assert done.report.slide[0] is None
+    assert full.report.slide[0] is not None
+    assert done.report.slide[2] < 15
+    assert "in the source" not in " ".join(done.report.lines())
+    assert max(done.report.limbs["shin.L"]) < 1.3 * max(full.report.limbs["shin.L"])
+
+
 def rooted(world: np.ndarray) -> Rig:
     """A rig whose hips hang from a bone on the floor."""
     rig = make_rig(arms_down=40.0, seed=3, scale=100.0, world=world)

@@ -32,7 +32,8 @@ class Report:
 
     limbs: slot -> (mean, 99th percentile) degrees between the rig's limb and the person's. checked: the same as Blender
     itself poses the bones that deform, (mean, most) over some frames, or None where it was not looked at.
-    slide: mm/s of standing feet: the person's own, on the rig before and after the feet were locked; scaled to the rig.
+    slide: mm/s of standing feet: the person's own (None if they were never seen), on the rig before and after the feet
+    were locked; scaled to the rig.
     below_floor: mm, the deepest that a heel or toe gets. unmapped: slots without a bone. unobserved: what was not seen
     and how it was filled, a sentence each. limited: slot -> (frames of the motion in which the joint was held within
     its limit, degrees at most), None where limits were not asked for. keys, all_keys: written, and what there would be
@@ -41,7 +42,7 @@ class Report:
     """
 
     limbs: dict[str, tuple[float, float]]
-    slide: tuple[float, float, float]
+    slide: tuple[float | None, float, float]
     below_floor: float
     unmapped: tuple[str, ...]
     unobserved: tuple[str, ...]
@@ -74,9 +75,8 @@ class Report:
                 f"as Blender poses the skin's bones: {self.checked[0]:.2f}, at most {self.checked[1]:.2f} degrees"
             )
         own, before, after = self.slide
-        text.append(
-            f"standing feet slide {after:.0f} mm/s ({before:.0f} before they were locked, {own:.0f} in the source)"
-        )
+        source = f", {own:.0f} in the source" if own is not None else ""
+        text.append(f"standing feet slide {after:.0f} mm/s ({before:.0f} before they were locked{source})")
         if self.below_floor >= 1:
             text.append(f"feet get {self.below_floor:.0f} mm below the floor")
         if self.limited is not None:
@@ -134,15 +134,16 @@ def slide(moved: Transfer, slots: Mapping[str, str], stands: np.ndarray, times: 
     return float(np.mean(both))
 
 
-def source_slide(source: Source, stands: np.ndarray) -> float:
-    """mm/s of the person's own heels and toes while they stand; 0 where they were not seen."""
-    both = []
+def source_slide(source: Source, stands: np.ndarray) -> float | None:
+    """mm/s of the person's own heels and toes while they stand and were seen; None if they never were."""
+    both, ever = [], False
     for number, prefix in enumerate(("left_", "right_")):
         heel, toe = (source.joints[:, TAKE.index(prefix + name)] for name in ("heel", "toe"))
         seen = np.isfinite(heel).all(-1) & np.isfinite(toe).all(-1)
+        ever |= bool(seen.any())
         part = stands[:, 2 * number : 2 * number + 2] & seen[:, None]
         both.append(foot_slide(np.nan_to_num(heel), np.nan_to_num(toe), part, source.times))
-    return float(np.mean(both))
+    return float(np.mean(both)) if ever else None
 
 
 def below_floor(moved: Transfer, slots: Mapping[str, str]) -> float:
@@ -159,7 +160,9 @@ def unobserved(solved: SegmentRotations) -> tuple[str, ...]:
     """What of the person was not seen, and what stands in for it, a sentence each."""
     seen = dict(zip(SEGMENTS, solved.observed.any(0).tolist(), strict=True))
     rolled = dict(zip(SEGMENTS, (solved.twist > 0).any(0).tolist(), strict=True))
-    text = ["how the forearms turn about themselves cannot be seen: they follow the elbows"]
+    text = []
+    if not (rolled["forearm.L"] or rolled["forearm.R"]):
+        text.append("how the forearms turn about themselves cannot be seen: they follow the elbows")
     if not (seen["hand.L"] or seen["hand.R"]):
         text.append("the hands were not seen: they follow the forearms")
     if not seen["head"]:
@@ -168,7 +171,8 @@ def unobserved(solved: SegmentRotations) -> tuple[str, ...]:
         text.append("the face was not seen: the head looks where the chest does")
     if not (rolled["foot.L"] or rolled["foot.R"]):
         text.append("heels were not seen: how the feet roll follows the shins")
-    text.append("toes are not captured: they follow the feet")
+    if not (seen["toe.L"] or seen["toe.R"]):
+        text.append("toes are not captured: they follow the feet")
     for part, words in _PAIRS.items():
         for side, name in (("L", "left"), ("R", "right")):
             if not seen[f"{part}.{side}"]:

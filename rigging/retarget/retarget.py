@@ -79,7 +79,7 @@ def retarget(
     moved = share(moved, slots)
     scaled_path(moved, slots, options.scale)
     stands = standing(_contacts(raw), raw.times)
-    before = slide(moved, slots, stands, source.times)
+    own, before = source_slide(raw, stands), slide(moved, slots, stands, source.times)
     if options.feet:
         lock_feet(moved, source, slots)
     moved_by(moved, slots, np.array(options.offset))
@@ -103,7 +103,7 @@ def retarget(
             after = keyed_slide(final, posed_by(keys, shown, frames), slots, targets, still, times)
     report = Report(
         limbs=_judged(limb_errors(poser, slots, source, times), options),
-        slide=(moved.scale * source_slide(raw, stands), before, after if len(times) > 1 else 0.0),
+        slide=(None if own is None else moved.scale * own, before, after if len(times) > 1 else 0.0),
         below_floor=below_floor(final, slots),
         unmapped=tuple(slot for slot in SLOTS if slot not in slots and slot not in _OPTIONAL),
         unobserved=unobserved(moved.solved),
