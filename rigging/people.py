@@ -148,8 +148,11 @@ def joint_confidence_at(take: Take, person: int, time: float) -> dict[str, float
 
 
 def person_confidence(take: Take, person: int) -> float:
-    """Mean confidence 0..1 of all joints over the frames in which the person was seen."""
-    return float(np.mean(list(joint_confidence(take, person).values()) or [0.0]))
+    """Mean confidence 0..1 over the frames in which the person was seen, of the joints that the take has of them.
+
+    A lifter may give some joints only: that says nothing of how well the person was seen.
+    """
+    return float(np.mean([mean for mean in joint_confidence(take, person).values() if mean > 0] or [0.0]))
 
 
 def _names(take: Take) -> dict[str, Any]:

@@ -123,6 +123,17 @@ def test_confidence_is_of_the_frames_with_the_person() -> None:
     assert people.joint_confidence_at(take, 1, 9.0)["pelvis"] == 0
 
 
+def test_joints_that_a_take_does_not_have_say_nothing_of_a_person() -> None:
+    take = crowd()
+    assert people.person_confidence(take, 3) == 1
+    bare = replace(take, joints=take.joints.copy(), joints_confidence=take.joints_confidence.copy())
+    bare.joints[:, :, 17:], bare.joints_confidence[:, :, 17:] = np.nan, 0
+    assert people.person_confidence(bare, 3) == 1
+    bare.joints_confidence[2] = 0
+    bare.keypoints[2, ..., 2] = 0
+    assert people.person_confidence(bare, 3) == 0
+
+
 @pytest.mark.parametrize(
     ("edit", "sentence"),
     [
