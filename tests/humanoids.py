@@ -163,6 +163,13 @@ NAMINGS: dict[str, tuple[str, Naming]] = {
         "Hips", ("Spine", "Chest"), ("Neck",), "Head",
         {part: f"Left {name}" for part, name in _limbs("shoulder arm elbow wrist leg knee ankle toe").items()}, _WORD,
         finger="{}Finger{}_Left")),
+    "optitrack": ("optitrack", Naming(
+        "Hip", ("Ab", "Chest"), ("Neck",), "Head",
+        _limbs("LShoulder LUArm LFArm LHand LThigh LShin LFoot LToe"), swap(("L", "R")))),
+    "mixamo, no colon": ("mixamo", Naming(
+        "mixamorigHips", ("mixamorigSpine", "mixamorigSpine1", "mixamorigSpine2"), ("mixamorigNeck",),
+        "mixamorigHead", {part: f"mixamorig{name}" for part, name in _HIK.items()}, _WORD,
+        finger="mixamorigLeftHand{}{}")),
     "freemocap": ("freemocap", Naming(
         "pelvis", ("spine", "spine.001"), ("neck",), "face",
         _limbs("shoulder.L upper_arm.L forearm.L hand.L thigh.L shin.L foot.L -"), _DOT, hip_joint="pelvis.L")),
@@ -178,6 +185,24 @@ NAMINGS: dict[str, tuple[str, Naming]] = {
     "plain, joints and feet": ("plain_joints", Naming(
         "hip", ("abdomen", "chest"), ("neck",), "head",
         _limbs("lcollar lshoulder lelbow lhand lhip lknee lfoot -"), swap(("l", "r")), hip_joint="lbuttock")),
+    "plain, clavicle and shoulder": ("plain_parts", Naming(
+        "Hips", _numbers("Spine_{:02d}", 3), ("Neck",), "Head",
+        _limbs("Clavicle_L Shoulder_L Elbow_L Hand_L UpperLeg_L LowerLeg_L Ankle_L Ball_L"), swap(("_L", "_R")),
+        root="Root")),
+    "plain, named twice": ("plain_parts", Naming(
+        "Hips", ("SpineLower", "SpineMiddle", "SpineUpper", "Chest"), ("Neck",), "Head",
+        _limbs("LeftShoulder LeftArmUpper LeftArmLower LeftHandWrist LeftLegUpper LeftLegLower LeftFootAnkle "
+               "LeftFootBall"), _WORD, root="Root", finger="LeftHand{}{}")),
+    "plain, counted joints": ("plain_parts", Naming(
+        "hips_joint", _numbers("spine_{}_joint", 7), _numbers("neck_{}_joint", 4), "head_joint",
+        _limbs("left_shoulder_1_joint left_arm_joint left_forearm_joint left_hand_joint left_upLeg_joint "
+               "left_leg_joint left_foot_joint left_toes_joint"), swap(("left", "right")), root="root")),
+    "plain, bones of anatomy": ("plain_parts", Naming(
+        "root", ("lowerback", "upperback", "thorax"), ("lowerneck", "upperneck"), "head",
+        _limbs("lclavicle lhumerus lradius lhand lfemur ltibia lfoot ltoes"), swap(("l", "r")), hip_joint="lhipjoint")),
+    "plain, hips called root": ("plain_joints", Naming(
+        "Root_M", ("Spine1_M", "Spine2_M", "Chest_M"), ("Neck_M",), "Head_M",
+        _limbs("Scapula_L Shoulder_L Elbow_L Wrist_L Hip_L Knee_L Ankle_L Toes_L"), swap(("_L", "_R")))),
     "plain, decorated": ("plain_parts", Naming(
         "hips_jnt", ("spineA_jnt", "spineB_jnt"), ("neck_jnt",), "head_jnt",
         _limbs("L_clav_jnt L_upperArm_jnt L_foreArm_jnt L_hand_jnt L_upLeg_jnt L_lowLeg_jnt L_foot_jnt L_toe_jnt"),

@@ -79,6 +79,17 @@ def test_a_number_of_its_own_behind_every_name(kind: str) -> None:
     assert mapping.preset == map_rig(rig).preset
 
 
+def test_makers_names_whose_signs_were_lost() -> None:
+    rig, truth = humanoid(NAMINGS["biped"][1])
+
+    def lost(name: str) -> str:
+        return f"ValveBiped{name}".replace(" ", "_")
+
+    mapping = map_rig(renamed(rig, lost))
+    assert body(mapping) == {slot: lost(bone) for slot, bone in truth.items()}
+    assert mapping.preset == "biped"
+
+
 @pytest.mark.parametrize("kind", ["mixamo", "rigify, exported", "biped", "auto-rig pro, exported"])
 def test_signs_that_a_file_format_does_not_know(kind: str) -> None:
     """FBX of old writes a sign of a name as its number: `shoulderFBXASC046L`."""

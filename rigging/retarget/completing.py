@@ -90,6 +90,30 @@ def _middle(rig: Rig, rows: Mapping[str, int], part: str) -> np.ndarray:
     return (rig.heads[rows[f"{part}.L"]] + rig.heads[rows[f"{part}.R"]]) / 2
 
 
+def fill_hips(found: Found) -> None:
+    """Hips without a name of their own, or called the root: what carries trunk and legs, by the hip joints."""
+    rig, rows = found.rig, found.rows
+    if found.missing() != ["hips"] or is_control_rig(rig):
+        return
+    above = _carrier(rig, rows, rows["thigh.L"])
+    if above is not None and _by_the_hips(rig, rows, above):
+        if rows.get("root") == above:
+            del rows["root"], found.sure["root"]
+        found.put("hips", above, 0.75)
+
+
+def _carrier(rig: Rig, rows: Mapping[str, int], below: int) -> int | None:
+    """The nearest bone above one that carries both arms and both legs."""
+    lines = [set(rig.ancestors(rows[f"{part}.{side}"])) for part in ("upper_arm", "thigh") for side in "LR"]
+    carrying = set.intersection(*lines)
+    return next((row for row in (below, *rig.ancestors(below)) if row in carrying), None)
+
+
+def _by_the_hips(rig: Rig, rows: Mapping[str, int], row: int) -> bool:
+    middle, ankles = (_middle(rig, rows, part) for part in ("thigh", "foot"))
+    return bool(np.linalg.norm(rig.heads[row] - middle) < _BY_THE_HIPS * np.linalg.norm(ankles - middle))
+
+
 def raise_hips(found: Found) -> None:
     """Hips are the bone that carries trunk and legs; one below it that is called hips turns the pelvis alone.
 
@@ -98,15 +122,8 @@ def raise_hips(found: Found) -> None:
     rig, rows = found.rig, found.rows
     if found.missing() or is_control_rig(rig):
         return
-    lines = [set(rig.ancestors(rows[f"{part}.{side}"])) for part in ("upper_arm", "thigh") for side in "LR"]
-    carrying = set.intersection(*lines)
-    if rows["hips"] in carrying:
-        return
-    above = next((row for row in rig.ancestors(rows["hips"]) if row in carrying), None)
-    if above is None or above in rows.values() or is_driven(rig, above):
-        return
-    middle, ankles = ((rig.heads[rows[f"{part}.L"]] + rig.heads[rows[f"{part}.R"]]) / 2 for part in ("thigh", "foot"))
-    if np.linalg.norm(rig.heads[above] - middle) > _BY_THE_HIPS * np.linalg.norm(ankles - middle):
+    above = _carrier(rig, rows, rows["hips"])
+    if above is None or above in rows.values() or is_driven(rig, above) or not _by_the_hips(rig, rows, above):
         return
     if "pelvis" not in rows:
         rows["pelvis"], found.sure["pelvis"] = rows["hips"], found.sure.get("hips", BY_SHAPE)

@@ -35,19 +35,24 @@ _BESIDE_WORDS = (
     "pectoral pec butt glute ear eye eyes eyelid lid jaw brow lip tongue teeth cheek nose muscle bulge half share "
     "stretch nub site camera sword"
 )
+_TRUNK_WORDS = "spine chest torso back neck abdomen belly thorax"
 _FINGER_WORDS = "finger fingers thumb index middle ring pinky little metacarpal carpal palm"
 #: Parts of limbs, before which a lone letter is a side: `lhand`, `rknee`.
 _PART_WORDS = (
     "shoulder collar clavicle clav arm uparm upperarm shldr elbow forearm lowerarm wrist hand "
-    "buttock hip leg upleg upperleg thigh knee shin calf lowerleg lowleg ankle foot toe toes"
+    "buttock hip leg upleg upperleg thigh knee shin calf lowerleg lowleg ankle foot toe toes "
+    "humerus radius ulna femur tibia"
 )
 _PARTS = frozenset(_PART_WORDS.split())
 _DECORATION = frozenset(_DECORATION_WORDS.split())
+_TRUNK = frozenset(_TRUNK_WORDS.split())
 _FINGER = frozenset(_FINGER_WORDS.split())
 _BESIDE = frozenset(_BESIDE_WORDS.split()) | _FINGER
 _JOINED = re.compile("^(?:left|right|Left|Right|LEFT|RIGHT|左|右)|(?:left|right|Left|Right|LEFT|RIGHT)$")
 _GAP = re.compile(r"[_\-. ]+")
-_BIPED = re.compile(r"^(ValveBiped\.)?Bip\d+[ _]", re.IGNORECASE)
+#: What every name may begin with besides: `mixamorigHips`, `mPelvis`.
+_HUMP = re.compile(r"^[a-z]+\d*(?=[A-Z])")
+_MAKERS = re.compile(r"^((ValveBiped\.?)?Bip\d+[ _]|mixamorig\d*[:_]?(?=.))", re.IGNORECASE)
 _SHARED = 0.6  # of the bones begin or end alike
 #: How FBX of old writes a sign that it does not know: `shoulderFBXASC046L`.
 _ESCAPED = re.compile(r"FBXASC(\d{3})", re.IGNORECASE)
@@ -106,7 +111,9 @@ def plain(name: str) -> tuple[str, str]:
 
 def is_beside(name: str) -> bool:
     """Whether the name says that the bone belongs to no limb and no trunk."""
-    return any(word in _BESIDE for word in words(name))
+    found = frozenset(words(name))
+    # `SpineMiddle` is of no finger.
+    return bool(found & (_BESIDE - _FINGER if found & _TRUNK else _BESIDE))
 
 
 def is_finger(name: str) -> bool:
@@ -167,7 +174,9 @@ def _forms(names: Sequence[str]) -> list[list[str]]:
     """Every bone's name and its shorter forms, the whole name first."""
     readable = [_ESCAPED.sub(lambda sign: chr(int(sign.group(1))), name) for name in names]
     bare = _uncounted([re.split(r"[:|]", name)[-1] or name for name in readable])
-    starts = _shared(bare, lambda name: [name[: match.end()] for match in _GAP.finditer(name)])
+    starts = _shared(
+        bare, lambda name: [name[: match.end()] for match in (*_HUMP.finditer(name), *_GAP.finditer(name))]
+    )
     ends = _shared(bare, lambda name: [name[match.start() :] for match in _GAP.finditer(name)])
     forms = []
     for name, short in zip(names, bare, strict=True):
@@ -176,7 +185,7 @@ def _forms(names: Sequence[str]) -> list[list[str]]:
             found += [form.removesuffix(end) for form in found]
         for start in starts:
             found += [form.removeprefix(start) for form in found]
-        found += [_BIPED.sub("", form) for form in found]
+        found += [_MAKERS.sub("", form) for form in found]
         forms.append(list(dict.fromkeys([name, *(form for form in found if form)])))
     return forms
 
