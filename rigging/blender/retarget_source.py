@@ -15,6 +15,7 @@ from ..retarget.anatomy import find_anatomy
 from ..retarget.body import body_joints, needed_bones
 from ..retarget.rig import Rig
 from ..retarget.transfer import Source
+from ..retarget.turns import read_turns, turning_bones
 from .blocks import Block, GoneError
 from .rate import scene_rate
 from .retarget import metric_rig
@@ -40,7 +41,7 @@ def armature_source(
     first, last = frames or motion_range(armature)
     fps = scene_rate(armature.users_scene[0])
     skin = {**slots, **deform_bones(rig, slots)}
-    bones = needed_bones(rig, skin)
+    bones = list(dict.fromkeys([*needed_bones(rig, skin), *turning_bones(skin)]))
     found: list[np.ndarray] = []
     while len(found) <= last - first:
         try:
@@ -62,11 +63,12 @@ def armature_source(
 def _source(rig: Rig, slots: Mapping[str, str], bones: list[str], poses: np.ndarray, times: np.ndarray) -> Source:
     u, _, vt = np.linalg.svd(poses[..., :3, :3])
     poses[..., :3, :3] = u @ vt
-    joints = body_joints(rig, slots, {bone: poses[:, row] for row, bone in enumerate(bones)})
+    found = {bone: poses[:, row] for row, bone in enumerate(bones)}
+    joints = body_joints(rig, slots, found)
     joints -= rig.world[:3, 3]
-    return Source(
-        joints, np.isfinite(joints).all(-1).astype(np.float64), times, neutral=find_anatomy(rig, slots).joints
-    )
+    seen = np.isfinite(joints).all(-1).astype(np.float64)
+    neutral, turns = find_anatomy(rig, slots).joints, read_turns(rig, slots, found)
+    return Source(joints, seen, times, neutral=neutral, turns=turns)
 
 
 def motion_range(armature: bpy.types.Object) -> tuple[int, int]:

@@ -78,7 +78,7 @@ def _parts(rig: Rig, slots: Mapping[str, str], anatomy: Anatomy) -> dict[str, st
     links, necks = chain(slots, "spine"), chain(slots, "neck")
     shares = chain_shares(rig, slots, anatomy)
     top = "chest" if "chest" in slots else (links[-1] if links else "hips")
-    low = min(links, key=lambda link: abs(shares[link] - _LOW), default="hips")
+    low = min(["hips", *links], key=lambda link: abs(shares.get(link, 0.0) - _LOW))
     neck = necks[0] if necks else top
     found = {"low": low, "top": top, "neck": neck, "head": "head" if "head" in slots else (necks[-1] if necks else top)}
     for side, _ in _SIDES:

@@ -14,6 +14,7 @@ from .body import body_joints, needed_bones
 from .bvh_read import Bvh, about, read_bvh
 from .rig import Bone, Rig
 from .transfer import Source
+from .turns import read_turns, turning_bones
 
 #: Units that files come in, in metres; legs of people are between these lengths.
 _UNITS = (1.0, 0.01, 0.0254, 0.001, 0.056444)
@@ -37,14 +38,15 @@ def bvh_source(text: str, file: str, map_bones: MapBones) -> Source:
     bvh = read_bvh(text, file)
     rig, turns = _standing_rig(bvh, file, map_bones)
     slots = map_bones(rig)
-    names = needed_bones(rig, slots)
+    names = list(dict.fromkeys([*needed_bones(rig, slots), *turning_bones(slots)]))
     poses = {name: _pose(bvh, rig, turns, bvh.names.index(name)) for name in names}
     joints = body_joints(rig, slots, poses)
     anatomy = find_anatomy(rig, slots)
     joints *= _metres(anatomy.leg)
     soles = joints[:, [TAKE.index(name) for name in _FLOOR], 2].min(1)
     joints[..., 2] -= np.percentile(soles, 2)
-    return Source(joints, np.isfinite(joints).all(-1).astype(np.float64), bvh.times, neutral=anatomy.joints)
+    seen = np.isfinite(joints).all(-1).astype(np.float64)
+    return Source(joints, seen, bvh.times, neutral=anatomy.joints, turns=read_turns(rig, slots, poses))
 
 
 def _standing_rig(bvh: Bvh, file: str, map_bones: MapBones) -> tuple[Rig, np.ndarray]:

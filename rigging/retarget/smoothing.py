@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -54,7 +55,15 @@ def smoothed_source(source: Source, method: str, strength: float) -> Source:
         return source
     joints = np.where((source.confidence > 0)[..., None], source.joints, np.nan)
     found = smoothed(joints, source.times, method, strength)
-    return replace(source, joints=np.where(np.isfinite(found), found, source.joints))
+    turns = None if source.turns is None else source.turns.each(partial(_calm, source.times, method, strength))
+    return replace(source, joints=np.where(np.isfinite(found), found, source.joints), turns=turns)
+
+
+def _calm(times: np.ndarray, method: str, strength: float, values: np.ndarray) -> np.ndarray:
+    """Angles (F,) or rotations (F, 3, 3), smoothed."""
+    if values.ndim == 1:
+        return smoothed(values[:, None], times, method, strength)[:, 0]
+    return quaternions.to_matrix(smoothed_rotations(quaternions.from_matrix(values), times, method, strength))
 
 
 def _filter(method: str, strength: float) -> _Filter | None:

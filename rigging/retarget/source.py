@@ -55,4 +55,5 @@ def trimmed(source: Source, start: float | None, end: float | None) -> Source:
         confidence=source.confidence[kept],
         times=times[kept],
         contacts=contacts,
+        turns=None if source.turns is None else source.turns.each(lambda values: values[kept]),
     )

@@ -23,6 +23,7 @@ from .collars import collar_turns
 from .pose import Poser, parents_first
 from .rig import Rig
 from .slots import chain, segment_of
+from .turns import BodyTurns, own_turns, trunk_turn, with_turns
 
 #: Where along the trunk (0 hips, 1 shoulders) the person's hips, spine and chest turn.
 _TRUNK = ((0.0, "hips"), (0.25, "spine"), (0.65, "chest"))
@@ -35,6 +36,7 @@ class Source:
     joints: (F, 26, 3) metres, world, Z up, floor at 0, NaN where missing. confidence: (F, 26). times: (F,) seconds.
     contacts: (F, 4) probability that left heel, left toe, right heel, right toe stand, or None.
     neutral: (26, 3) joints of the rest pose that the motion is told from, or None where there is none (people).
+    turns: how an animated rig's bones turn, or None (people).
     """
 
     joints: np.ndarray
@@ -42,6 +44,7 @@ class Source:
     times: np.ndarray
     contacts: np.ndarray | None = None
     neutral: np.ndarray | None = None
+    turns: BodyTurns | None = None
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,16 @@ def transfer(source: Source, rig: Rig, slots: Mapping[str, str]) -> Transfer:
     """
     anatomy = find_anatomy(rig, slots)
     solved = segment_rotations(source.joints, source.confidence)
+    if source.turns is not None:
+        solved = with_turns(solved, source.turns)
     pelvis = _pelvis(source)
     turns = dict(zip(SEGMENTS, np.moveaxis(rotation_differences(solved, anatomy.frames), 1, 0), strict=True))
     turns |= collar_turns(solved, anatomy.frames, source.neutral) or {}
+    if source.turns is not None:
+        turns |= own_turns(source.turns, anatomy)
     wanted = {
         rig.rows[slots[slot]]: _in_armature(rig, rig.rows[slots[slot]], turn)
-        for slot, turn in _slot_turns(rig, slots, anatomy, turns).items()
+        for slot, turn in _slot_turns(rig, slots, anatomy, turns, source.turns).items()
     }
     poser = Poser(rig)
     order = parents_first(rig, list(wanted))
@@ -139,12 +146,12 @@ def _pelvis(source: Source) -> np.ndarray:
 
 
 def _slot_turns(
-    rig: Rig, slots: Mapping[str, str], anatomy: Anatomy, turns: dict[str, np.ndarray]
+    rig: Rig, slots: Mapping[str, str], anatomy: Anatomy, turns: dict[str, np.ndarray], own: BodyTurns | None
 ) -> dict[str, np.ndarray]:
-    """(F, 3, 3) world turns out of the rest pose of every slot that is keyed."""
+    """(F, 3, 3) world turns out of the rest pose of every slot that is keyed. own: of the source's bones."""
     found = {}
     shares = chain_shares(rig, slots, anatomy)
-    if len(shares) == 1 and "chest" in slots:
+    if len(shares) == 1 and "chest" in slots and own is None:
         # A trunk of the person's own three parts: the middle one is theirs, wherever it begins.
         shares = dict.fromkeys(shares, _TRUNK[1][0])
     necks = chain(slots, "neck")
@@ -152,7 +159,8 @@ def _slot_turns(
         if slot == "root" or segment_of(slot) not in SEGMENTS:
             continue
         if slot in shares:
-            found[slot] = _along_trunk(shares[slot], turns)
+            share = shares[slot]
+            found[slot] = _along_trunk(share, turns) if own is None else trunk_turn(own, anatomy, share)
         elif slot in necks[1:]:
             found[slot] = _between(turns["neck"], turns["head"], necks.index(slot) / len(necks))
         else:
