@@ -48,7 +48,7 @@ def noisy(true: torch.Tensor, state: str = "seen", seed: int = 0, **options: obj
 def as_measured() -> dict[str, np.ndarray]:
     """Windows of people of 170 pixels as the data file says, by state; and the truth."""
     true = people(160)
-    unswapped = replace(noise.load_noise(), swap=torch.tensor([0.0, 0.1]))
+    unswapped = replace(noise.load_noise(), swap=torch.tensor([0.0, 0.1, 0.1]))
     options = {"measured": unswapped, "spread": noise.AS_MEASURED, "pixels": torch.full((160,), 170.0)}
     return {"true": true.numpy()} | {state: noisy(true, state, **options) for state in ("seen", "hidden", "outside")}
 

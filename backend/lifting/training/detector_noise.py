@@ -71,7 +71,8 @@ class Noise:
     error: (3, 17, 2) mean and deviation of the logarithm of the error. levels: (3, 17, L) quantiles of confidence.
     rank: (3, 17) correlation of confidence with a small error. constant: (2,) share of confidence's variance between
     recordings, and within but lasting. missing: (3, 17) share of keypoints not given. lost: (2,) share of frames
-    without the person, seconds of a run. swap: (2,) runs a second for each of arms and legs, seconds of a run.
+    without the person, seconds of a run. swap: (3,) share of 3 s recordings in which sides are exchanged, share of
+    their frames, seconds of a run.
     """
 
     bias: Tensor
@@ -318,12 +319,15 @@ def _swap_sides(
     rows = torch.arange(17, device=device)[:, None]
     kind = torch.randint(0, 3, (batch,), generator=draw.generator, device=device)
     parts = ((kind != 0) & (rows >= 5) & (rows < 11)) | ((kind != 1) & (rows >= 11)) | ((kind == 2) & (rows < 5))
-    share = 2 * float(numbers.swap[0]) * frames / fps
-    chosen = draw.rand(batch) < max(share, spread.swapped)
-    length = 1 - torch.log(draw.rand(batch) + 1e-6) * float(numbers.swap[1]) * fps
+    often, _, seconds = numbers.swap.tolist()
+    flicker = draw.rand(batch) < often * min(frames / fps / 3, 1)
+    run = flicker[:, None] & (draw.lasting(seconds / 1.2, batch) > _threshold(numbers.swap[1]))
+    # Other detectors, without repair of sides, keep the wrong ones for longer.
+    chosen = draw.rand(batch) < spread.swapped
+    length = fps * (0.05 - 0.2 * torch.log(draw.rand(batch) + 1e-6))
     begin = draw.rand(batch) * (frames + length) - length
     time = torch.arange(frames, device=device)
-    run = chosen[:, None] & (time >= begin[:, None]) & (time < (begin + length)[:, None])
+    run = run | (chosen[:, None] & (time >= begin[:, None]) & (time < (begin + length)[:, None]))
     windows = run.any(1).nonzero()[:, 0]  # few: only these are copied
     swap = run[windows] & parts[:, windows, None]
     points[:, windows] = torch.where(swap[:, :, None], points[mirror][:, windows], points[:, windows])

@@ -318,12 +318,12 @@ def _runs(flags: Sequence[np.ndarray], rates: Sequence[float]) -> list[float]:
 
 
 def _swaps(found: Sequence[Cleaned], rates: Sequence[float]) -> list[float]:
-    """Runs a second of exchanged arms or legs (each), and their mean seconds."""
-    runs, time, seconds = 0, 0.0, []
+    """Share of recordings in which arms or legs are exchanged, share of their frames, mean seconds of a run."""
+    shares, seconds = [], []
     for one, fps in zip(found, rates, strict=True):
-        for part in (0, 1):
-            edges = np.flatnonzero(np.diff(np.concatenate([[0], one.swapped[:, part].astype(int), [0]])))
-            runs += len(edges) // 2
-            seconds += ((edges[1::2] - edges[::2]) / fps).tolist()
-            time += len(one.swapped) / fps
-    return [runs / time, float(np.mean(seconds)) if seconds else 0.1]
+        flags = one.swapped.any(1)
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
+        shares.append(flags.mean())
+        seconds += ((edges[1::2] - edges[::2]) / fps).tolist()
+    some = [share for share in shares if share > 0]
+    return [len(some) / len(shares), float(np.mean(some)) if some else 0.0, float(np.mean(seconds)) if some else 0.1]
