@@ -1,20 +1,41 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A rig's curves with fewer keys: which joints judge `reduce_curves`, and which bones move them."""
+"""A rig's curves with fewer keys: from the hips outwards, each bone making up for what those above it gave away.
+
+A bone whose curve is a little off turns everything that hangs from it. So bones are reduced level by level: what was
+lost above is known when a bone's turn comes, and its curve is told anew so that it points where it pointed in the
+world. Then a bone's error only moves the next joints, not the end of the limb, and the hips, that would move all
+joints, need few keys.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .curves import Curve
+from .. import quaternions
+from ..vectors import swing, unit
+from .curves import Curve, rotation_curve
 from .pose import Poser
 from .reduce import Keys, lever_arms, reduce_curves
 from .riding import OBJECT, object_pose, object_size
 from .rig import Rig
 
 Values = dict[tuple[str, str], np.ndarray]
+#: Of the bound, for a bone from which all others hang; the last ones of a chain have all of it.
+_FIRST = 0.55
+_STRAY = 0.3  # joints that a bone carries are one line up to this
+_SAME = 1e-4  # a bone that cannot be turned or moved to within this keeps the curve that it has
+
+
+@dataclass(frozen=True)
+class _Point:
+    """Something that a bone carries and that is judged: the bone's row, where in its axes, and which rows move it."""
+
+    row: int
+    place: np.ndarray
+    movers: frozenset[int]
 
 
 def reduced(curves: list[Curve], rig: Rig, slots: Mapping[str, str], frames: np.ndarray, bound: float) -> list[Keys]:
@@ -22,32 +43,144 @@ def reduced(curves: list[Curve], rig: Rig, slots: Mapping[str, str], frames: np.
 
     rig: where the object itself has curves, `riding.ridden`.
     """
-    rows = [rig.rows[name] for name in slots.values()]
-    bones = {curve.bone: rig.rows[curve.bone] for curve in curves}
-    moves = {name: _moved_by(rig, row) for name, row in bones.items()}
-    heads = [{name for name, below in moves.items() if row in below and (row != bones[name])} for row in rows]
-    heads = [
-        above | {curve.bone for curve in curves if curve.path == "location" and bones[curve.bone] == row}
-        for above, row in zip(heads, rows, strict=True)
-    ]
-    tips = [{name for name, below in moves.items() if row in below} for row in rows]
-    kept = [number for number, above in enumerate([*heads, *tips]) if above]
-    sizes = [object_size(rig) if curve.bone == OBJECT else rig.size for curve in curves]
-    metres = [_in_metres(curve, size) for curve, size in zip(curves, sizes, strict=True)]
+    sizes = {curve.bone: object_size(rig) if curve.bone == OBJECT else rig.size for curve in curves}
+    metres = [_in_metres(curve, sizes[curve.bone]) for curve in curves]
+    keyed = {rig.rows[curve.bone] for curve in curves}
+    moved = {row: _moved_by(rig, row) for row in keyed}
+    levels = {row: _level(row, moved) for row in keyed}
+    was, now = Poser(rig), Poser(rig)
+    _put(was, metres, {(curve.bone, curve.path): curve.values for curve in metres})
+    located = {rig.rows[curve.bone] for curve in curves if curve.path == "location"}
+    points = _points(rig, {rig.rows[name] for name in slots.values()}, moved, located)
+    done: dict[tuple[str, str], Keys] = {}
+    for level in range(max(levels.values(), default=-1) + 1):
+        mine = [curve for curve in metres if levels[rig.rows[curve.bone]] == level]
+        judged = [point for point in points if max(levels[row] for row in point.movers) == level]
+        for key in _reduced_level(mine, rig, judged, levels, moved, was, now, frames, bound):
+            done[key.curve.bone, key.curve.path] = _in_units(key, sizes[key.curve.bone])
+    return [replace(done[curve.bone, curve.path], curve=curve) for curve in curves]
 
-    def joints(values: Values) -> np.ndarray:
-        poser = _with_values(rig, metres, values)
-        found = []
-        for row in rows:
-            pose = np.broadcast_to(poser.pose(row), (len(frames), 4, 4))
-            found.append((pose[:, :3, 3], pose[:, :3, 3] + rig.bones[row].length * pose[:, :3, 1]))
-        places = [head for head, _ in found] + [tip for _, tip in found]
-        return rig.size * np.stack([places[number] for number in kept], 1)
 
-    above = [[*heads, *tips][number] for number in kept]
-    levers = {name: lever_arms(rig, row) for name, row in bones.items()}
-    keys = reduce_curves(metres, frames, levers, above, bound, joints)
-    return [_in_units(key, size) for key, size in zip(keys, sizes, strict=True)]
+def _reduced_level(
+    curves: list[Curve],
+    rig: Rig,
+    points: list[_Point],
+    levels: dict[int, int],
+    moved: dict[int, set[int]],
+    was: Poser,
+    now: Poser,
+    frames: np.ndarray,
+    bound: float,
+) -> list[Keys]:
+    """Keys of the curves of one level; the pose `now`, reduced above, gets what they make."""
+    aims = {rig.rows[curve.bone]: _aim(rig, rig.rows[curve.bone], points) for curve in curves}
+    curves = [_told_anew(curve, aims[rig.rows[curve.bone]], levels, was, now) for curve in curves]
+    rows = {curve.bone: rig.rows[curve.bone] for curve in curves}
+
+    def joints(values: Values, poser: Poser = now) -> np.ndarray:
+        if values:
+            _put(poser, curves, values)
+        places = [_place(poser, point, len(frames)) for point in points]
+        return rig.size * np.stack(places, 1) if places else np.zeros((len(frames), 0, 3))
+
+    above = [{name for name, row in rows.items() if row in point.movers} for point in points]
+    bounds = bound * np.array(
+        [min((_share(rows[name], levels, moved) for name in names), default=1.0) for names in above]
+    )
+    levers = {name: _lever(rig, row, points) for name, row in rows.items()}
+    keys = reduce_curves(curves, frames, levers, above, bounds, joints, joints({}, was))
+    _put(now, curves, {(key.curve.bone, key.curve.path): key.evaluate(frames) for key in keys})
+    return keys
+
+
+def _points(rig: Rig, mapped: set[int], moved: dict[int, set[int]], located: set[int]) -> list[_Point]:
+    """Heads and tips of mapped bones, and something beside every bone that turns; only what curves move."""
+    found = []
+    for row in sorted(mapped | set(moved)):
+        movers = frozenset(one for one, below in moved.items() if row in below)
+        tip = np.array([0.0, rig.bones[row].length, 0.0])
+        carried = frozenset(movers - {row} | (movers & located & {row}))
+        found += [_Point(row, np.zeros(3), carried)] if carried else []
+        found += [_Point(row, tip, movers)] if movers else []
+        if row in moved:
+            found.append(_Point(row, 0.25 * np.array([rig.bones[row].length, 0.0, 0.0]), movers))
+    return found
+
+
+def _place(poser: Poser, point: _Point, frames: int) -> np.ndarray:
+    pose = poser.pose(point.row)
+    return np.broadcast_to(pose[:, :3, :3] @ point.place + pose[:, :3, 3], (frames, 3))
+
+
+def _lever(rig: Rig, row: int, points: list[_Point]) -> np.ndarray:
+    """Lever arms, metres, of what a bone moves and is judged on its level, at rest."""
+    rest = rig.bones[row].rest
+    places = [[0.0, rig.bones[row].length, 0.0]]
+    for point in points:
+        if row in point.movers:
+            carrier = rig.bones[point.row].rest
+            at = carrier[:3, :3] @ point.place + carrier[:3, 3]
+            places.append(((at - rest[:3, 3]) @ rest[:3, :3]).tolist())
+    return rig.size * lever_arms(np.array(places))
+
+
+def _level(row: int, moved: dict[int, set[int]]) -> int:
+    """How many keyed bones, one moved by the other, move a keyed bone."""
+    above = [one for one, below in moved.items() if one != row and row in below and one not in moved[row]]
+    return 1 + max((_level(one, moved) for one in above), default=-1)
+
+
+def _share(row: int, levels: dict[int, int], moved: dict[int, set[int]]) -> float:
+    """Of the bound: less for a bone from which much hangs, for what it gives away is lost to all of that."""
+    last = max(levels[one] for one in levels if one in moved[row])
+    return _FIRST + (1 - _FIRST) * float(np.sqrt(levels[row] / last)) if last else 1.0
+
+
+def _aim(rig: Rig, row: int, points: list[_Point]) -> int | None:
+    """The row of the next joint, to which a bone points; None where it carries several or none."""
+    carried = {
+        point.row: point for point in points if row in point.movers and point.row != row and not point.place.any()
+    }
+    at = {one: rig.bones[one].rest[:3, 3] - rig.bones[row].rest[:3, 3] for one in carried}
+    far = max(at, key=lambda one: float(np.linalg.norm(at[one])), default=None)
+    if far is None or any(np.linalg.norm(np.cross(at[far], way)) > _STRAY * (at[far] @ at[far]) for way in at.values()):
+        return None
+    return far
+
+
+def _told_anew(curve: Curve, aim: int | None, levels: dict[int, int], was: Poser, now: Poser) -> Curve:
+    """The curve that makes up for what was lost above.
+
+    With it the bone's next joint is on its old line from where the bone is now; without such a joint the bone points
+    where it pointed in the world, and a bone that is moved is where it was.
+    """
+    rig = was.rig
+    row = rig.rows[curve.bone]
+    if levels[row] == 0:
+        return curve
+    wanted = was.pose(row)
+    if curve.path == "location":
+        values = now.move_to(row, wanted[:, :3, 3]) * rig.size
+        missed = np.abs(now.pose(row)[:, :3, 3] - wanted[:, :3, 3]).max()
+        return replace(curve, values=np.broadcast_to(values, curve.values.shape)) if missed < _SAME else curve
+    rotation = wanted[:, :3, :3]
+    if aim is not None:
+        old = was.pose(aim)[:, :3, 3] - wanted[:, :3, 3]
+        new = was.pose(aim)[:, :3, 3] - now.pose(row)[:, :3, 3]
+        rotation = swing(unit(old), unit(new)) @ rotation
+    turned = np.broadcast_to(now.turn_to(row, rotation), (len(curve.values), 3, 3))
+    if np.abs(now.pose(row)[:, :3, :3] - rotation).max() > _SAME:
+        return curve
+    quaternion = quaternions.continuous(quaternions.from_matrix(turned))
+    mode = {"rotation_quaternion": "QUATERNION", "rotation_axis_angle": "AXIS_ANGLE"}.get(curve.path, curve.order)
+    return replace(curve, values=_nearer(rotation_curve(curve.bone, quaternion, mode).values, curve))
+
+
+def _nearer(values: np.ndarray, curve: Curve) -> np.ndarray:
+    """Of the values (F, C) that mean the same rotation those on the side where the curve was."""
+    if curve.path == "rotation_euler":
+        return values + 2 * np.pi * np.round((curve.values[0] - values[0]) / (2 * np.pi))
+    return values if (values * curve.values).sum() >= 0 or curve.path == "rotation_axis_angle" else -values
 
 
 def _moved_by(rig: Rig, row: int) -> set[int]:
@@ -61,8 +194,9 @@ def _moved_by(rig: Rig, row: int) -> set[int]:
     return below
 
 
-def _with_values(rig: Rig, curves: list[Curve], values: Values) -> Poser:
-    poser = Poser(rig)
+def _put(poser: Poser, curves: list[Curve], values: Values) -> None:
+    """Give the pose the values, locations in metres, of these curves."""
+    rig = poser.rig
     for curve in curves:
         given = values[curve.bone, curve.path]
         if curve.bone == OBJECT:
@@ -73,7 +207,6 @@ def _with_values(rig: Rig, curves: list[Curve], values: Values) -> Poser:
             poser.put(rig.rows[curve.bone], None, given / rig.size)
         else:
             poser.put(rig.rows[curve.bone], curve.rotations(given))
-    return poser
 
 
 def _in_metres(curve: Curve, size: float) -> Curve:
@@ -83,5 +216,4 @@ def _in_metres(curve: Curve, size: float) -> Curve:
 def _in_units(key: Keys, size: float) -> Keys:
     if key.curve.path != "location":
         return key
-    curve = replace(key.curve, values=key.curve.values / size)
-    return replace(key, curve=curve, values=key.values / size, slopes=key.slopes / size)
+    return replace(key, values=key.values / size, slopes=key.slopes / size)

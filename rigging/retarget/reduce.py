@@ -15,7 +15,6 @@ import numpy as np
 
 from .curves import Curve
 from .reduction import Reduction
-from .rig import Rig
 from .splines import Keys, hermite
 
 __all__ = ["Keys", "every_key", "hermite", "lever_arms", "reduce_curves"]
@@ -23,6 +22,7 @@ __all__ = ["Keys", "every_key", "hermite", "lever_arms", "reduce_curves"]
 _Values = dict[tuple[str, str], np.ndarray]
 _ROUNDS = 3  # in which room is given and taken, before it is only taken
 _LAST = 4  # times that keys are tried without at the end
+_BESIDE = 0.25  # of how far a bone reaches: how far beside it there is something
 _ALL = 20  # rounds after which every frame around one that is too far away gets a key
 
 
@@ -32,26 +32,18 @@ def every_key(curve: Curve, frames: np.ndarray) -> Keys:
     return Keys(curve, np.arange(len(frames)), frames, curve.values, slopes)
 
 
-def lever_arms(rig: Rig, row: int) -> np.ndarray:
-    """(3, 3) metres, in the bone's own axes: to the furthest thing it moves, and across that line.
+def lever_arms(points: np.ndarray) -> np.ndarray:
+    """(3, 3) metres, in a bone's own axes: to the furthest of the points (P, 3) that it moves, and across that line.
 
-    Across is what the limb beyond the next joint reaches when it is bent: a thigh's roll moves the foot of a bent knee.
+    Across is at least a part of it: skin lies beside a bone and turns with it.
     """
-    bone = rig.bones[row]
-    below, todo = [row], list(rig.children[row])
-    while todo:
-        below.append(todo.pop())
-        todo += rig.children[below[-1]]
-    tips = np.array([rig.bones[one].rest[:3, 3] + rig.bones[one].length * rig.bones[one].rest[:3, 1] for one in below])
-    local = (tips - bone.rest[:3, 3]) @ bone.rest[:3, :3]
-    along = local[np.linalg.norm(local, axis=-1).argmax()]
-    reach = float(np.linalg.norm(along))
-    way = along / max(reach, 1e-9)
-    aside = np.linalg.norm(local - (local @ way)[:, None] * way, axis=-1).max()
-    across = max(float(aside), 0.5 * (reach - bone.length), 0.05 * reach)
+    along = points[np.linalg.norm(points, axis=-1).argmax()]
+    reach = max(float(np.linalg.norm(along)), 1e-6)
+    way = along / reach
+    aside = np.linalg.norm(points - (points @ way)[:, None] * way, axis=-1).max()
     normal = np.cross(way, np.eye(3)[np.abs(way).argmin()])
-    normal /= np.linalg.norm(normal)
-    return rig.size * np.stack([along, across * normal, across * np.cross(way, normal)])
+    normal *= max(float(aside), _BESIDE * reach) / np.linalg.norm(normal)
+    return np.stack([along, normal, np.cross(way, normal)])
 
 
 def reduce_curves(
@@ -59,26 +51,31 @@ def reduce_curves(
     frames: np.ndarray,
     levers: dict[str, np.ndarray],
     above: list[set[str]],
-    bound: float,
+    bound: float | np.ndarray,
     joints: Callable[[_Values], np.ndarray],
+    true: np.ndarray | None = None,
 ) -> list[Keys]:
-    """Keys for all curves so that no joint is further than `bound` metres from where it was, on any frame.
+    """Keys for all curves so that no joint is further than `bound` metres from where it shall be, on any frame.
 
     curves: locations in metres. levers: of each bone, `lever_arms`. above: for each joint the bones that move it.
-    joints: (values of each (bone, path)) -> (F, J, 3) positions, metres. It judges what is handed back.
+    bound: of all joints or (J,) of each. joints: (values of each (bone, path)) -> (F, J, 3) positions, metres. It
+    judges what is handed back. true: (F, J, 3) where they shall be, or None for where the curves put them.
     """
     if len(frames) < 3 or not curves:
         return [every_key(curve, frames) for curve in curves]
     work = Reduction(curves, frames, levers)
     moves = np.array([[curve.bone in bones for bones in above] for curve in curves]).reshape(len(curves), -1)
-    true = joints(_by_curve(curves, work.splines.values, len(frames)))
+    limits = np.broadcast_to(bound, (len(above),))
+    if true is None:
+        true = joints(_by_curve(curves, work.splines.values, len(frames)))
 
     def judge() -> np.ndarray:
         now = joints(_by_curve(curves, work.found, len(frames)))
-        return _of_curves(np.linalg.norm(now - true, axis=-1) / bound, moves)
+        return _of_curves(np.linalg.norm(now - true, axis=-1) / limits, moves)
 
     depth = np.maximum(moves.sum(0), 1)
-    allowed = bound * np.array([2.0 / np.sqrt(depth[row].max()) if row.any() else 2.0 for row in moves])
+    least = float(limits.min())
+    allowed = [float((limits / np.sqrt(depth))[row].min()) if row.any() else least for row in moves]
     work.room = np.repeat(allowed, len(frames))
     for number in range(10 * _ALL):
         work.add()
@@ -91,7 +88,7 @@ def reduce_curves(
             break
         work.give(away, more=number < _ROUNDS)
     for _ in range(_LAST):
-        work.trim(judge, bound)
+        work.trim(judge, least)
     return work.keys(curves)
 
 
