@@ -140,3 +140,31 @@ def test_bones_that_do_not_lie_like_a_body_are_refused() -> None:
     lifted = {name: (parent, (x, y, z + 40)) for name, (parent, (x, y, z)) in far.items()}
     with pytest.raises(ValueError, match="rest pose"):
         map_rig(rig_of({**bones, **lifted, **legs("Hips", "LowerLeg.L")}))
+
+
+def test_a_spine_that_is_folded() -> None:
+    """Up, down to the pelvis and up again: the bones that go back carry nothing of their own."""
+    bones = {
+        "Pelvis": ("", (0, 0, 0.97)), "Spine1": ("Pelvis", (0, 0, 1.05)), "Spine2": ("Spine1", (0, 0, 0.97)),
+        "Torso": ("Spine2", (0, 0, 1.05)), "Spine3": ("Torso", (0, 0, 1.25)), "Spine4": ("Spine3", (0, 0, 1.05)),
+        "Chest": ("Spine4", (0, 0, 1.25)), "Neck": ("Chest", (0, 0, 1.45)), "Head": ("Neck", (0, 0, 1.55)),
+    }  # fmt: skip
+    limbs = {**arms(Hand=("LowerArm", (0.68, 0, 1.42))), **legs("Pelvis", "LowerLeg.L")}
+    limbs["Shoulder.L"] = ("Chest", limbs["Shoulder.L"][1])
+    slots = map_rig(rig_of({**bones, **limbs})).slots
+    assert [slots[slot] for slot in ("hips", "spine", "chest", "neck", "head")] == [
+        "Pelvis", "Torso", "Chest", "Neck", "Head",
+    ]  # fmt: skip
+
+
+def test_an_arm_whose_bones_are_counted_from_the_hand_up() -> None:
+    bones = {"Hips": ("", (0, 0, 0.97)), **TRUNK, **legs("Hips", "LowerLeg.L")}
+    places = ((0.16, 0, 1.42), (0.42, 0.01, 1.3), (0.62, -0.03, 1.2))
+    for side, sign, numbers in (("L", 1, (4, 3, 2)), ("R", -1, (1, 2, 3))):
+        parent = "Torso"
+        for number, (x, y, z) in zip(numbers, places, strict=True):
+            bones[f"arm_{side}_{number}"] = (parent, (sign * x, y, z))
+            parent = f"arm_{side}_{number}"
+    slots = map_rig(rig_of(bones)).slots
+    assert [slots[f"{part}.L"] for part in ("upper_arm", "forearm", "hand")] == ["arm_L_4", "arm_L_3", "arm_L_2"]
+    assert [slots[f"{part}.R"] for part in ("upper_arm", "forearm", "hand")] == ["arm_R_1", "arm_R_2", "arm_R_3"]

@@ -58,7 +58,7 @@ def _trunk(
         return named, []
     never = {rows.get("head"), *necks}
     trunk: list[int] = []
-    for row in way:
+    for row in _unfolded(rig, way, hips):
         if row in never:
             break
         known = row in named
@@ -69,6 +69,22 @@ def _trunk(
             trunk.append(row)
     above = [row for row in named if row not in way and row not in trunk]
     return trunk, above
+
+
+def _unfolded(rig: Rig, way: list[int], hips: int) -> list[int]:
+    """The way without folds: bones that lead back to a place where it has been, those between and those that double it.
+
+    Second Life has them: up, down to the pelvis and up again.
+    """
+    near = 1e-3 * float(np.linalg.norm(rig.heads[way[-1]] - rig.heads[hips])) if way else 0.0
+    kept = [hips]
+    for row in way:
+        been = [at for at, one in enumerate(kept) if np.linalg.norm(rig.heads[one] - rig.heads[row]) <= near]
+        if been and been[0] < len(kept) - 1:
+            kept = kept[: been[0] + 1]
+        else:
+            kept.append(row)
+    return kept[1:]
 
 
 def _carrier(rig: Rig, rows: Table[str, int], named: list[int]) -> int | None:

@@ -22,6 +22,8 @@ from .slots import REQUIRED
 _Value = TypeVar("_Value")
 #: A table that finds fewer of the required slots is not believed at all.
 BELIEVED = 7
+#: How sure a slot is, at most, that general words found.
+BY_WORDS = 0.75
 #: How sure a slot is that was found by shape.
 BY_SHAPE = 0.5
 #: Words of what hangs from a body; never a limb.
@@ -102,9 +104,27 @@ def fill_by_shape(found: Found) -> None:
         )
         return
     slots = _oriented(found, body)
+    for limb in LIMBS:
+        _limb_by_shape(found, limb, slots)
     for slot in [*lacking, *slots]:
         if slot in slots:
             found.put(slot, slots[slot], BY_SHAPE)
+
+
+def _limb_by_shape(found: Found, limb: Sequence[str], slots: Table[str, int]) -> None:
+    """A limb of which general words found a part that does not fit its shape is taken by shape altogether.
+
+    Bones may be counted from the hand up: `arm_4`, `arm_3`, `arm_2`.
+    """
+    known = {slot: found.rows[slot] for slot in limb if slot in found.rows}
+    clash = [row for slot, row in known.items() if row != slots.get(slot) and row in slots.values()]
+    whole = all(slot in slots for slot in limb if slot in REQUIRED)
+    if clash and whole and max(found.sure[slot] for slot in known) <= BY_WORDS:
+        for slot in known:
+            del found.rows[slot], found.sure[slot]
+        for slot in limb:
+            if slot in slots:
+                found.put(slot, slots[slot], BY_SHAPE)
 
 
 def _oriented(found: Found, body: Body) -> dict[str, int]:
