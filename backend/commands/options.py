@@ -113,8 +113,8 @@ def add_lifter(parser: argparse.ArgumentParser) -> None:
     """What turns 2D into 3D."""
     parser.add_argument(
         "--lifter",
-        metavar="PATH",
-        help="path of a checkpoint that lifts to 3D (default: default, the one shipped here)",
+        metavar="NAME",
+        help="lifts to 3D: a name that 'video-mocap models' lists, or the path of weights (default: default)",
     )
 
 

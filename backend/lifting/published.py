@@ -79,7 +79,8 @@ def describe_published(
     if found is None:
         warnings.append(f"{path.name} does not say which 2D joints it takes: {COCO17.name} is assumed")
     sidecar = Sidecar(
-        **{"name": path.stem, "version": "unknown", **_ASSUMED, **known},
+        # Two networks that differ in this alone have the same weights: the name must tell them apart.
+        **{"name": path.stem, "version": "unknown, causal" if causal else "unknown", **_ASSUMED, **known},
         joints_in=_SETS[found or COCO17.name].names,
         joints_out=H36M17.names,
         normalisation="screen",
