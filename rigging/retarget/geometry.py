@@ -196,7 +196,7 @@ def _neck_and_head(
             for node in tree.largest(at, _HUB)
             if node not in skip and _rises(tree, node, up, shoulders, height, tree.places[at] if chain else None)
         ]
-        if not rising:
+        if not rising or (chain and _paired(tree, rising, height)):
             break
         at = max(rising, key=lambda node: (len(tree.path(node)) > 1, tree.size_below(node), tree.reach[node]))
         chain.append(at)
@@ -208,6 +208,15 @@ def _neck_and_head(
             chain.pop()
     rise = float((tree.places[chain[-1]] - shoulders) @ up)
     return chain[:-1], chain[-1], 0.0 if rise > 0.08 * height else 1.5
+
+
+def _paired(tree: JointTree, nodes: list[int], height: float) -> bool:
+    """Whether the two largest of some children of one bone mirror each other: eyes or ears, not the way to the head."""
+    if len(nodes) < 2:
+        return False
+    one, other = nodes[:2]
+    away = [tree.distance(node, tree.parents[node]) for node in (one, other)]
+    return tree.distance(one, other) > 0.02 * height and abs(away[0] - away[1]) < 0.03 * max(away)
 
 
 def _rises(

@@ -80,7 +80,8 @@ def arm_joints(tree: JointTree, arms: Pair) -> Joints:
         cost = 2 * abs(np.log(upper / lower / _USUAL_ARM)) + 3 * (_bow(points[i : j + 1]) + _bow(points[j : k + 1]))
         cost += 0.05 * (k - i - 2) + 1.5 * (palm is not None and k != palm) - 0.5 * (palm == k)
         cost += 0.1 * max(0, len(points) - 2 - k) * (palm is None)
-        cost += 2 * max(0.0, 0.16 - halves[i] / size) + 2 * max(0.0, halves[i] / size - 0.8)
+        # Arms begin at the shoulders, not at the breastbone, where collar bones do.
+        cost += 8 * max(0.0, 0.2 - halves[i] / size) + 2 * max(0.0, halves[i] / size - 0.8)
         after = float(np.linalg.norm(np.diff(points[k:], axis=0), axis=1).sum()) if k + 1 < len(points) else 0.0
         cost += 2 * max(0.0, after / lower - 0.9)
         if cost < best[1]:
