@@ -103,6 +103,19 @@ def test_a_source_whose_elbows_are_no_hinges_does_not_wring_forearms() -> None:
     assert np.abs(np.degrees(twist)).max() < 25
 
 
+def test_an_upper_arm_that_does_not_turn_about_itself_leaves_the_forearm_its_hinge() -> None:
+    rig = make_rig(arms_down=40.0, elbows=20.0, knees=8.0)
+    was = posed(rig, {"upper_arm.L": ("y", 60.0), "forearm.L": ("x", 70.0)})
+    truth = turned(was, "forearm.L")
+    row = rig.rows["b_upper_arm.L"]
+    frames = {name: np.broadcast_to(was.pose(rig.rows[name]), (FRAMES, 4, 4)).copy() for name in turning_bones(SLOTS)}
+    joints = body_joints(rig, SLOTS, frames)
+    frames["b_upper_arm.L"] = np.broadcast_to(rig.bones[row].rest, (FRAMES, 4, 4))  # the first bone of a chain
+    source = Source(joints, np.ones(joints.shape[:2]), np.arange(FRAMES) / 24, turns=read_turns(rig, SLOTS, frames))
+    done = onto(source, seed=5)
+    assert degrees(turned(done.poser, "forearm.L"), truth).max() < 0.5
+
+
 def test_turns_are_trimmed_and_smoothed_with_the_joints() -> None:
     was = posed(make_rig(), {"forearm.L": ("y", 50.0), "chest": ("x", 25.0)})
     part = trimmed(source_of(was), 0.5, 1.0)

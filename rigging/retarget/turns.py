@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import quaternions
 from ..rotations import SEGMENTS, SegmentRotations
-from ..vectors import dot, swing
+from ..vectors import dot, swing, unit
 from .anatomy import Anatomy, chain_shares, find_anatomy
 from .rig import Rig
 from .slots import segment_of
@@ -28,6 +28,9 @@ _ROLLED = tuple(
     for side in "LR"
     for part, base in (("forearm", "upper_arm"), ("hand", "forearm"))
 )
+
+#: Sine of the bend from which an elbow shows its hinge, and 1 - cosine of what a hinge may be off (25 degrees).
+_BENT, _TRUE = 0.5, 0.1
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,9 @@ def read_turns(rig: Rig, slots: Mapping[str, str], poses: Mapping[str, np.ndarra
 
     own = {name: carried(name, anatomy.frames[name][0]) for name in _WHOLE if name in slots}
     limbs = {name: carried(name, anatomy.frames[name][0]) for pair in _ROLLED for name in pair}
+    for side in "LR":
+        if _bends_truer(limbs[f"forearm.{side}"], limbs[f"upper_arm.{side}"]):
+            own[f"forearm.{side}"] = limbs[f"forearm.{side}"]
     shares = {"hips": 0.0, **chain_shares(rig, slots, anatomy)}
     knots = [(share, carried(slot, anatomy.frames["hips"][0])) for slot, share in shares.items()]
     if "chest" in slots:
@@ -80,7 +86,7 @@ def read_turns(rig: Rig, slots: Mapping[str, str], poses: Mapping[str, np.ndarra
         frames=own,
         shoulders={name: carried(name, anatomy.frames["chest"][0]) for name in shoulders},
         trunk=tuple(sorted(knots, key=lambda knot: knot[0])),
-        rolls={name: _roll(limbs[base], limbs[name]) for name, base in _ROLLED},
+        rolls={name: _roll(limbs[base], limbs[name]) for name, base in _ROLLED if name not in own},
     )
 
 
@@ -91,6 +97,8 @@ def with_turns(solved: SegmentRotations, turns: BodyTurns) -> SegmentRotations:
         row = SEGMENTS.index(name)
         rotations[:, row], observed[:, row], twist[:, row] = frames, True, 1.0
     for name, base in _ROLLED:
+        if name not in turns.rolls:
+            continue
         row, above = SEGMENTS.index(name), SEGMENTS.index(base)
         frame = rotations[:, row]
         if name.startswith("hand"):
@@ -116,6 +124,19 @@ def trunk_turn(turns: BodyTurns, anatomy: Anatomy, share: float) -> np.ndarray:
     a, b = quaternions.from_matrix(low[1]), quaternions.from_matrix(high[1])
     frame = quaternions.to_matrix(quaternions.slerp(a, b, np.full(len(a), part)))
     return frame @ anatomy.frames["hips"][0].T
+
+
+def _bends_truer(forearm: np.ndarray, upper: np.ndarray) -> bool:
+    """Whether the hinge that a forearm (F, 3, 3) carries is that of its bends while that of the upper arm is not.
+
+    The upper arms of control rigs are often chains of bones, of which the first does not turn about itself.
+    """
+    normal = np.cross(upper[:, :, 1], forearm[:, :, 1])
+    bent = np.linalg.norm(normal, axis=-1) > _BENT
+    if not bent.any():
+        return False
+    off = [np.median(1 - dot(unit(normal[bent]), frame[bent, :, 0])) for frame in (forearm, upper)]
+    return bool(off[0] < off[1] - 1e-4 and off[0] < _TRUE)
 
 
 def _roll(base: np.ndarray, frame: np.ndarray) -> np.ndarray:
