@@ -42,6 +42,23 @@ def test_a_take_opens_without_an_engine(walk: Path) -> None:
     assert part("session").get().engine is None
 
 
+def test_a_take_whose_lifter_gave_no_ends_opens(walk: Path) -> None:
+    """Published lifters know no heels, toes, hands, nose and ears: the armature has them at rest, finite."""
+    take_module = part("rigging.take")
+    take = take_module.read_take(walk)
+    rows = [row for row, name in enumerate(take.joint_names) if name.endswith(("heel", "toe", "hand", "nose", "ear"))]
+    assert len(rows) == 9
+    take.joints[:, :, rows], take.joints_confidence[:, :, rows] = np.nan, 0
+    part("files").write_take(walk, take)
+    item = open_take(walk)
+    assert 0.5 < item.people[0].confidence <= 1
+    rig = item.people[0].rig
+    assert all(np.isfinite(keys).all() for keys in keys_of(rig).values())
+    assert any("hand" in path for path, _ in keys_of(rig))
+    for panel in our_panels():
+        draw(panel)
+
+
 def test_a_bad_file_is_refused_in_a_sentence_and_nothing_stays(tmp_path: Path) -> None:
     bad = tmp_path / "bad.take.npz"
     bad.write_bytes(b"no take")
