@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from video_mocap.backend import cli
+from video_mocap.backend.camera import project, to_camera
 from video_mocap.backend.errors import UserError
 from video_mocap.backend.evaluation.evaluate import evaluate
 from video_mocap.backend.keypoints import Keypoints, write_keypoints
@@ -148,16 +149,23 @@ def test_one_frame_one_person_who_lies_and_a_gap(keypoints: Keypoints, weights: 
     assert np.isfinite(found.joints[0, :45][:, GIVEN]).all()
 
 
-def test_keypoints_in_the_order_of_human36m(keypoints: Keypoints, take: Take, weights: Path) -> None:
-    """From a detector of another joint set: the lifter's own 2D joints, or what makes them, must be there."""
+def test_a_conversion_of_keypoints_is_said_and_none_is_made_where_none_is_needed(
+    keypoints: Keypoints, take: Take, tmp_path: Path
+) -> None:
     truth = read_take(TRUTH)
     assert truth.keypoint_names[:17] == COCO17.names
-    path = videopose3d(weights.with_name("pretrained_h36m_cpn.bin"), random_model())
-    found = lift(part_of(keypoints, 10), CaptureOptions(lifter=str(path)))
-    made = found.metadata["stages"]["lifting"]["converted"]
-    assert made == ["pelvis", "spine", "thorax", "neck", "head_top"]
+    options = CaptureOptions(lifter=str(videopose3d(tmp_path / "pretrained_h36m_cpn.bin", random_model())))
+    found = lift(part_of(keypoints, 10), options)
+    assert found.metadata["stages"]["lifting"]["converted"] == ["pelvis", "spine", "thorax", "neck", "head_top"]
     assert any("which are made of other keypoints" in warning for warning in found.metadata["warnings"])
     assert take.metadata["stages"]["lifting"]["converted"] == []
+    # A detector that gives Human3.6M's own joints: no face, no feet.
+    pixels = project(to_camera(truth.joints[0, :, :17].astype(float), truth.world_to_camera), truth.intrinsics)
+    own = np.concatenate([pixels, np.ones((*pixels.shape[:2], 1))], axis=-1)[None]
+    found = lift(part_of(replace(keypoints, keypoint_names=H36M17.names, keypoints=own), 10), options)
+    assert np.isfinite(found.joints[:, :, GIVEN]).all()
+    assert found.metadata["stages"]["lifting"]["converted"] == []
+    assert not any("made of other keypoints" in warning for warning in found.metadata["warnings"])
 
 
 def test_a_capture_with_a_published_file(tmp_path: Path, capsys) -> None:
