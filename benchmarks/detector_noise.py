@@ -27,9 +27,11 @@ from video_mocap.backend.detection.base import create_detector, describe_detecto
 from video_mocap.backend.errors import UserError
 from video_mocap.backend.footage import FootageInfo, Frame, probe, read_frames
 from video_mocap.backend.keypoints import Keypoints
-from video_mocap.backend.lifting.training.detector_noise import MEASURED, load_noise, occluded
-from video_mocap.backend.lifting.training.noise_measure import calibrate, measure, simulate
+from video_mocap.backend.lifting.training.noise_calibrate import calibrate, simulate
+from video_mocap.backend.lifting.training.noise_measure import measure
+from video_mocap.backend.lifting.training.noise_numbers import MEASURED, load_noise
 from video_mocap.backend.lifting.training.noise_statistics import KINDS, SUMMARY, Recording, clean, summary
+from video_mocap.backend.lifting.training.occlusion import occluded
 from video_mocap.backend.observe import observe
 from video_mocap.rigging.joints import COCO17
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from video_mocap.backend.lifting.training import detector_noise as noise
-from video_mocap.backend.lifting.training.noise_measure import measure, simulate
+from video_mocap.backend.lifting.training import noise_numbers as noise
+from video_mocap.backend.lifting.training.detector_noise import add_noise
+from video_mocap.backend.lifting.training.noise_calibrate import simulate
+from video_mocap.backend.lifting.training.noise_measure import measure
 from video_mocap.backend.lifting.training.noise_statistics import (
     KIND_OF,
     Recording,
@@ -18,6 +20,7 @@ from video_mocap.backend.lifting.training.noise_statistics import (
     clean,
     summary,
 )
+from video_mocap.backend.lifting.training.occlusion import occluded
 from video_mocap.rigging.joints import COCO17
 
 #: Somebody who stands before the camera, in persons' sizes, y down.
@@ -41,7 +44,7 @@ def noisy(true: torch.Tensor, state: str = "seen", seed: int = 0, **options: obj
     """Simulated keypoints of people of size 1."""
     flags = [torch.full(true.shape[:3], state == name) for name in ("hidden", "outside")]
     generator = torch.Generator().manual_seed(seed)
-    return noise.add_noise(true, torch.ones(true.shape[:2]), *flags, 30.0, generator, **options).numpy()  # type: ignore
+    return add_noise(true, torch.ones(true.shape[:2]), *flags, 30.0, generator, **options).numpy()  # type: ignore
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +146,7 @@ def test_the_same_generator_gives_the_same_noise_and_the_unit_does_not_matter() 
     assert (first == noisy(true, seed=5)).all()
     flags = torch.zeros(true.shape[:3], dtype=torch.bool)
     generator = torch.Generator().manual_seed(5)
-    large = noise.add_noise(50 * true, torch.full(true.shape[:2], 50.0), flags, flags, 30.0, generator).numpy()
+    large = add_noise(50 * true, torch.full(true.shape[:2], 50.0), flags, flags, 30.0, generator).numpy()
     assert large[..., :2] / 50 == pytest.approx(first[..., :2], abs=1e-4)
 
 
@@ -187,14 +190,14 @@ def test_occlusion_knows_the_far_side_and_the_back_of_the_head() -> None:
     image = torch.tensor(STANDING, dtype=torch.float32)[None, None] / 3
     depth = torch.full((1, 1, 17), 3.0)
     radius = torch.full((1, 1), 0.07 / 3)
-    assert not noise.occluded(image, depth, radius).any()
+    assert not occluded(image, depth, radius).any()
     depth[:, :, :3] += 0.1  # face away from the camera
-    found = noise.occluded(image, depth, radius)[0, 0]
+    found = occluded(image, depth, radius)[0, 0]
     assert found[:3].all()
     side = image * torch.tensor([0.05, 1.0])
     depth = torch.full((1, 1, 17), 3.0)
     depth[..., 6::2] += 0.3
-    found = noise.occluded(side, depth, radius)[0, 0]
+    found = occluded(side, depth, radius)[0, 0]
     assert found[6]
     assert found[12]
     assert not found[5]

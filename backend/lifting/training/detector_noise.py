@@ -8,149 +8,17 @@ them, since other detectors and other footage are better or worse. Lengths are f
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ....rigging.joints import COCO17, mirror_rows
+from .noise_numbers import SECONDS, Noise, Spread, measured_noise
+from .occlusion import occluded
 
-MEASURED = Path(__file__).with_name("detector_noise.json")
-#: Time constants of the parts of the error that last, seconds; the first two are called slow, the last one quick.
-SECONDS = (0.9, 0.3, 0.1)
-_SEGMENTS = (
-    ("left_hip", "left_knee"),
-    ("left_knee", "left_ankle"),
-    ("right_hip", "right_knee"),
-    ("right_knee", "right_ankle"),
-    ("left_elbow", "left_wrist"),
-    ("right_elbow", "right_wrist"),
-)
-_TORSO = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How far windows lie around the measurement: standard deviations of logarithms, and shares of windows.
-
-    skill: of all noise of a window, beside what the measurement itself varies. balance: of its slow against its quick
-    part. bias: of the factor on the detector's bias. flat: share of windows whose confidence says nothing. patchy:
-    share of detectors that give no keypoint where others give one of little confidence. cut: share of windows filmed
-    from the waist up. swapped: least share of windows with exchanged sides.
-    """
-
-    skill: float = 0.35
-    balance: float = 0.3
-    bias: float = 0.6
-    flat: float = 0.15
-    patchy: float = 0.35
-    cut: float = 0.06
-    swapped: float = 0.08
-
-
-#: Windows exactly as measured.
-AS_MEASURED = Spread(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-
-
-@dataclass(frozen=True)
-class Noise:
-    """Measured numbers as tensors of one device; joints are COCO-17's, states are seen, hidden, outside.
-
-    bias: (17, 17) systematic error, a linear map of the true keypoints. deviation: (17, 5) of offset, `SECONDS` and of
-    what is new in every frame, for joints that are seen. gain: (3, 2, 17) factor on slow and quick parts by state.
-    together: (2, 17, 17) roots of the correlations between joints, slow and quick. tail: (2, 17) deviation in time of
-    the logarithm of slow and quick noise. skill: (2,) the same over recordings, of all noise
-    and of quick noise besides. pixels: (2,) logarithm of the noise at 300
-    pixels and its slope over the logarithm of the person's size. speed: factor on the quick part for a size a second.
-    error: (3, 17, 2) mean and deviation of the logarithm of the error. levels: (3, 17, L) quantiles of confidence.
-    rank: (3, 17) correlation of confidence with a small error. constant: (2,) share of confidence's variance between
-    recordings, and within but lasting. missing: (3, 17) share of keypoints not given. lost: (2,) share of frames
-    without the person, seconds of a run. swap: (3,) share of 3 s recordings in which sides are exchanged, share of
-    their frames, seconds of a run.
-    """
-
-    bias: Tensor
-    deviation: Tensor
-    gain: Tensor
-    together: Tensor
-    tail: Tensor
-    skill: Tensor
-    pixels: Tensor
-    speed: Tensor
-    error: Tensor
-    levels: Tensor
-    rank: Tensor
-    constant: Tensor
-    missing: Tensor
-    lost: Tensor
-    swap: Tensor
-
-
-def load_noise(path: Path = MEASURED, device: torch.device | str = "cpu") -> Noise:
-    """The numbers in a file. Raises OSError, ValueError or KeyError if it is not such a file."""
-    return noise_of(json.loads(path.read_text()), device)
-
-
-def noise_of(numbers: Mapping[str, Any], device: torch.device | str = "cpu") -> Noise:
-    """The same from lists. Raises KeyError if one is missing."""
-    return Noise(
-        **{name: torch.tensor(numbers[name], device=device, dtype=torch.float32) for name in Noise.__annotations__}
-    )
-
-
-@lru_cache(maxsize=4)
-def _measured(device: str) -> Noise:
-    return load_noise(MEASURED, device)
-
-
-def occluded(image: Tensor, depth: Tensor, radius: Tensor) -> Tensor:
-    """(B, T, 17) bool: joints behind the person's own trunk or another limb.
-
-    image: (B, T, 17, 2) tangents; depth: (B, T, 17) metres; radius: (B, T) a limb's radius as a tangent.
-    """
-    index = COCO17.index
-    hidden = torch.zeros(depth.shape, dtype=torch.bool, device=depth.device)
-    for a, b in _SEGMENTS:
-        start, end = image[:, :, index(a), None], image[:, :, index(b), None]
-        along = end - start
-        t = ((image - start) * along).sum(-1) / along.square().sum(-1).clamp_min(1e-9)
-        t = t.clamp(0, 1)
-        near = (image - start - t[..., None] * along).norm(dim=-1) < radius[..., None]
-        front = depth[:, :, index(a), None] * (1 - t) + depth[:, :, index(b), None] * t
-        hit = near & (depth > front + 0.08)
-        hit[:, :, [index(a), index(b)]] = False
-        hidden |= hit
-    rows = [index(name) for name in _TORSO]
-    centre = image[:, :, rows].mean(2, keepdim=True)
-    axis = image[:, :, rows[:2]].mean(2) - image[:, :, rows[2:]].mean(2)
-    length = axis.norm(dim=-1).clamp_min(1e-6)
-    unit = (axis / length[..., None])[:, :, None]
-    offset = image - centre
-    up = (offset * unit).sum(-1) / (0.55 * length[..., None])
-    side = (offset[..., 0] * unit[..., 1] - offset[..., 1] * unit[..., 0]) / (2.2 * radius[..., None])
-    inside = (up.square() + side.square() < 1) & (depth > depth[:, :, rows].mean(2)[..., None] + 0.1)
-    inside[:, :, rows] = False
-    inside[:, :, :5] = False
-    return hidden | inside | _behind_own(image, depth, radius)
-
-
-def _behind_own(image: Tensor, depth: Tensor, radius: Tensor) -> Tensor:
-    """(B, T, 17) bool: faces behind the head, the far ear, the far shoulder and hip of a person seen from the side."""
-    hidden = torch.zeros(depth.shape, dtype=torch.bool, device=depth.device)
-    hidden[:, :, :3] = depth[:, :, :3] > depth[:, :, 3:5].mean(2, keepdim=True)
-    for a, b in ((3, 4), (5, 6), (11, 12)):
-        near = (image[:, :, a] - image[:, :, b]).norm(dim=-1) < 1.5 * radius
-        apart = depth[:, :, a] - depth[:, :, b]
-        least = 0.06 if a == 3 else 0.12
-        hidden[:, :, a] |= near & (apart > least)
-        hidden[:, :, b] |= near & (apart < -least)
-    return hidden
+__all__ = ["add_noise", "occluded"]
 
 
 def add_noise(
@@ -173,7 +41,7 @@ def add_noise(
     Returns (B, T, 17, 3): x, y and a confidence; a joint that was not found is 0, 0, 0.
     """
     draw = _Draw(image, fps, generator)
-    numbers = measured or _measured(str(image.device))
+    numbers = measured or measured_noise(str(image.device))
     spread = spread or Spread()
     batch, frames = image.shape[:2]
     # Joints first: everything below is (17, B, T), or (17, B, 2, T) where there are two axes.

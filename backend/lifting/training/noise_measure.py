@@ -4,18 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
-from scipy.stats import norm
 
-from .detector_noise import AS_MEASURED, Noise, Spread, add_noise, noise_of
+from .noise_confidence import confidences, constant_shares
 from .noise_statistics import (
     KIND_OF,
     KINDS,
-    LEVELS,
     Cleaned,
     Recording,
     bias_map,
@@ -23,9 +19,7 @@ from .noise_statistics import (
     fit_bias,
     parts,
     quickness,
-    rank_correlation,
     residual,
-    summary,
 )
 
 _FAR = 0.25  # an error beyond this, in persons' sizes, is a confusion and not noise
@@ -46,7 +40,7 @@ def measure(recordings: Sequence[Recording]) -> dict[str, Any]:
     variance = parts(seen, rates)
     faster, growth = _speed(recordings, seen)
     variance[:, 3:] /= growth
-    error, levels, rank = _confidence(recordings, found, errors)
+    error, levels, rank = confidences(recordings, found, errors)
     return {
         "bias": bias_map(bias).tolist(),
         "deviation": np.sqrt(variance)[KIND_OF].tolist(),
@@ -59,63 +53,11 @@ def measure(recordings: Sequence[Recording]) -> dict[str, Any]:
         "error": error.tolist(),
         "levels": levels.tolist(),
         "rank": rank.tolist(),
-        "constant": _constant(recordings, found),
+        "constant": constant_shares(recordings, found),
         "missing": _missing(recordings).tolist(),
         "lost": _runs([(one.detected[..., 2] <= 0).all(1) for one in recordings], rates),
         "swap": _swaps(found, rates),
     }
-
-
-def simulate(
-    recordings: Sequence[Recording], noise: Noise, spread: Spread = AS_MEASURED, copies: int = 1, seed: int = 0
-) -> list[Recording]:
-    """The same people before a detector of which only `noise` is known; `copies` times each."""
-    generator = torch.Generator().manual_seed(seed)
-    out = []
-    for recording in [*recordings] * copies:
-        hidden, outside = (torch.tensor(flag)[None] for flag in (recording.hidden, recording.outside))
-        known = recording.true.copy()
-        known[:, :5] = np.where(np.isfinite(known[:, :5]), known[:, :5], known[:, :1])  # a face without eyes and ears
-        true = torch.tensor(np.nan_to_num(known), dtype=torch.float32)[None]
-        pixels = torch.tensor([recording.pixels], dtype=torch.float32)
-        size = torch.ones(true.shape[:2])
-        found = add_noise(true, size, hidden, outside, recording.fps, generator, noise, spread, pixels)
-        detected = found[0].numpy().astype(float)
-        detected[detected[..., 2] <= 0] = (np.nan, np.nan, 0)
-        out.append(replace(recording, detected=detected))
-    return out
-
-
-def calibrate(numbers: dict[str, Any], recordings: Sequence[Recording], rounds: int = 4) -> dict[str, Any]:
-    """The numbers changed until noise drawn from them has the measured summary on the same motion.
-
-    What a state, a joint's speed, heavy tails and the size of a person each do to the noise is measured one at a time,
-    so together they come out up to a third too loud.
-    """
-    aim = summary(recordings)
-    tables = {name: np.array(numbers[name]) for name in ("deviation", "rank", "error")}
-    for seed in range(rounds):
-        drawn = simulate(recordings, noise_of({**numbers, **tables}), copies=8, seed=seed)
-        ratio = np.clip(aim / np.where(np.abs(now := summary(drawn)) > 1e-6, now, np.nan), 0.5, 2)
-        ratio = np.where(np.isfinite(ratio), ratio, 1.0)[KIND_OF]
-        deviation = tables["deviation"]
-        deviation[:, 0] *= ratio[:, 0]
-        deviation[:, 1:3] *= ratio[:, [1]]
-        deviation[:, 3:] *= ratio[:, [2]]
-        wanted = tables["rank"] + 0.7 * (aim - now)[KIND_OF, 6]
-        tables["rank"] = np.clip(np.nan_to_num(wanted), 0, 0.95)
-        # What counts as a large error is what is large among the simulated ones.
-        tables["error"] = _confidence(drawn, *_noise_in(drawn, numbers))[0]
-    return {**numbers, **{name: table.tolist() for name, table in tables.items()}}
-
-
-def _noise_in(recordings: Sequence[Recording], numbers: dict[str, Any]) -> tuple[list[Cleaned], list[np.ndarray]]:
-    """Simulated recordings cleaned, and their errors without the bias."""
-    found, bias = [clean(recording) for recording in recordings], np.array(numbers["bias"])
-    return found, [
-        one.error - np.einsum("jk,fkx->fjx", bias, np.nan_to_num(recording.true))
-        for recording, one in zip(recordings, found, strict=True)
-    ]
 
 
 def _only(error: np.ndarray, recording: Recording, state: int) -> np.ndarray:
@@ -231,63 +173,6 @@ def _speed(recordings: Sequence[Recording], errors: Sequence[np.ndarray]) -> tup
     slope, start = np.polyfit(speed, np.concatenate(values), 1)
     growth = float(np.clip(slope / max(start, 1e-6), 0, 2))
     return growth, float(np.mean((1 + growth * speed) ** 2))
-
-
-def _confidence(
-    recordings: Sequence[Recording], found: Sequence[Cleaned], errors: Sequence[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(3, 17, 2) logarithm of the error, (3, 17, L) quantiles of confidence, (3, 17) correlation of their ranks."""
-    error, levels, rank = np.zeros((3, 17, 2)), np.zeros((3, 17, len(LEVELS))), np.zeros((3, 17))
-    for state in range(3):
-        for rows in KINDS.values():
-            a, b = [], []
-            for recording, one, wrong in zip(recordings, found, errors, strict=True):
-                length = np.linalg.norm(wrong[:, list(rows)], axis=-1)
-                known = np.isfinite(length) & (recording.state[:, list(rows)] == state)
-                a.append(np.log(length[known] + 1e-5))
-                b.append(one.confidence[:, list(rows)][known])
-            size, sure = np.concatenate(a), np.concatenate(b)
-            for row in rows:
-                if len(size) < 50:  # too little was seen of it: as if one state better
-                    error[state, row], levels[state, row], rank[state, row] = (
-                        (error[state - 1, row] + [0.5, 0], 0.7 * levels[state - 1, row], rank[state - 1, row])
-                        if state
-                        else ((-4.2, 0.8), LEVELS, 0.2)
-                    )
-                    continue
-                error[state, row] = size.mean(), size.std()
-                levels[state, row] = np.quantile(sure, LEVELS)
-                rho = rank_correlation(-size, sure)
-                rank[state, row] = np.clip(np.nan_to_num(2 * np.sin(np.pi / 6 * rho)), 0, 0.95)
-    return error, levels, rank
-
-
-def _constant(recordings: Sequence[Recording], found: Sequence[Cleaned]) -> list[float]:
-    """Share of confidence's variance (as normal scores) between recordings, and within them over 3 frames and more."""
-    from scipy.stats import rankdata
-
-    scores = []
-    for row in range(5, 17):
-        picked = [
-            np.where(r.state[:, row] == 0, f.confidence[:, row], np.nan) for r, f in zip(recordings, found, strict=True)
-        ]
-        pool = np.concatenate(picked)
-        known = np.isfinite(pool) & (pool > 0)
-        if known.sum() > 100:
-            z = np.full(len(pool), np.nan)
-            z[known] = norm.ppf((rankdata(pool[known]) - 0.5) / known.sum())
-            scores.append(np.split(z, np.cumsum([len(p) for p in picked])[:-1]))
-    between, lasting, total = [], [], []
-    for rows in scores:
-        for z in rows:
-            known = z[np.isfinite(z)]
-            if len(known) > 30:
-                inner = z - known.mean()
-                between.append(known.mean() ** 2)
-                lasting.append(np.nanmean(inner[3:] * inner[:-3]))
-                total.append(np.mean(known**2))
-    share = [np.mean(between) / np.mean(total), max(np.nanmean(lasting), 0) / np.mean(total)]
-    return [float(min(value, 0.9)) for value in share]
 
 
 def _missing(recordings: Sequence[Recording]) -> np.ndarray:

@@ -15,7 +15,7 @@ from scipy.optimize import nnls
 from scipy.stats import rankdata
 
 from ....rigging.joints import COCO17
-from .detector_noise import SECONDS
+from .noise_numbers import SECONDS
 
 #: Joints whose two sides count as one: rows of COCO-17.
 KINDS: dict[str, tuple[int, ...]] = {
