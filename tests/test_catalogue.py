@@ -194,6 +194,18 @@ def test_another_file_on_the_server_by_now_begins_anew(server: Server, folder: P
     assert get(entry_at(server)).read_bytes() == CONTENT
 
 
+def test_halves_of_different_files_are_not_put_together(server: Server, folder: Path) -> None:
+    """Without a hash and without a tag nothing would tell."""
+    folder.mkdir()
+    (folder / "x.bin.part").write_bytes(b"\0" * 400_000)
+    assert get(entry_at(server, sha256="")).read_bytes() == CONTENT
+    assert server.asked == [None]
+    (folder / "z.bin.part").write_bytes(CONTENT[:400_000])
+    (folder / "z.bin.part.tag").write_text('"one"')
+    assert get(entry_at(server, sha256="", file="z.bin")).read_bytes() == CONTENT
+    assert server.asked[-1] == "bytes=400000-"
+
+
 def test_a_part_that_is_the_whole_file_is_taken(server: Server, folder: Path) -> None:
     folder.mkdir()
     (folder / "x.bin.part").write_bytes(CONTENT)

@@ -26,12 +26,14 @@ _MEGABYTE = 1_000_000
 
 @dataclass(frozen=True)
 class Wanted:
-    """url: what to fetch. part: the file that grows. bytes: exact size, 0 if unknown. about: bytes, roughly."""
+    """url: what to fetch. part: the file that grows. bytes: exact size, 0 if unknown. about: bytes, roughly.
+    checked: the content will be compared with a hash that is known."""
 
     url: str
     part: Path
     bytes: int = 0
     about: int = 0
+    checked: bool = True
 
 
 class _BrokenOffError(Exception):
@@ -68,6 +70,8 @@ def _fetch(wanted: Wanted, progress: Progress) -> None:
     if wanted.bytes and start > wanted.bytes:
         start = 0
     marker = _marker(wanted.part) if start else ""
+    if not marker and not wanted.checked:
+        start = 0  # nothing would tell that the two halves are of different files
     headers = {"User-Agent": "video-mocap", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"

@@ -58,7 +58,7 @@ def fetch(entry: Entry, accepted: bool, offline: Path | None, progress: Progress
         else:
             _check_room(entry, part)
             about = entry.bytes or entry.megabytes * _MEGABYTE
-            download(Wanted(entry.url, part, entry.bytes, about), progress)
+            download(Wanted(entry.url, part, entry.bytes, about, bool(entry.sha256)), progress)
         receipt = Receipt(entry.name, entry.url, part.stat().st_size, _verified(entry, part), entry.licence)
         try:
             part.replace(place)
