@@ -78,3 +78,17 @@ def test_few_keys_are_enough_for_them() -> None:
 def test_a_whole_body_stays_as_it_is() -> None:
     rig = with_root(make_rig(seed=3))
     assert hung(rig, SLOTS) is rig
+
+
+@pytest.mark.parametrize("root", ["hips", "root", "object"])
+def test_hips_that_are_connected_to_the_bone_above_are_carried_by_it(root: str) -> None:
+    """Blender takes no notice of the location of a connected bone."""
+    person = take_source(take_of(walk()[None], 24.0), 1)
+    slots, options = {**SLOTS, "root": "floor"}, Options(root=root)
+    free = with_root(make_rig(seed=3, knees=8))
+    stuck = replace(free, bones=tuple(replace(b, connected=b.name == SLOTS["hips"]) for b in free.bones))
+    carried = retarget(person, stuck, slots, options)
+    assert heads(carried) == pytest.approx(heads(retarget(person, free, slots, options)), abs=1e-6)
+    keyed = {key.curve.bone for key in carried.keys if key.curve.path == "location"}
+    assert SLOTS["hips"] not in keyed
+    assert "floor" in keyed

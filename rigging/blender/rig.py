@@ -48,6 +48,7 @@ def read_rig(armature: bpy.types.Object) -> Rig:
                 unknown=unknown,
                 deform=bone.use_deform,
                 hidden=_hidden(bone),
+                connected=bone.use_connect and bone.parent is not None,
             )
         )
     world = np.array(armature.matrix_world)

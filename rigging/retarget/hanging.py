@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parts of a body that do not hang from the body: feet that hang from the root, thighs beside the hips.
+"""Parts of a body that do not hang from the body, and hips that cannot be moved.
 
-A rig that was steered by constraints and came without them through a file has such bones. The motion is worked out on
-a rig on which they hang where they belong; then they get keys of their own that take them there.
+A rig that was steered by constraints and came without them through a file has feet that hang from the root, or thighs
+beside the hips. The motion is worked out on a rig on which they hang where they belong; then they get keys of their own
+that take them there. Hips that are connected to the bone above them are carried by that bone.
 """
 
 from __future__ import annotations
@@ -32,7 +33,11 @@ def hung(rig: Rig, slots: Mapping[str, str]) -> Rig:
         return rig
     limbs = {rig.rows[bone] for slot, bone in slots.items() if slot.partition(".")[0] in (*_LIMBS[0], *_LIMBS[1])}
     carriers = _carriers(rig, slots)
-    moved = {row: carrier for row, carrier in carriers.items() if not _follows(rig, row, carrier, limbs)}
+    moved = {
+        row: carrier
+        for row, carrier in carriers.items()
+        if not rig.bones[row].connected and not _follows(rig, row, carrier, limbs)
+    }
     if not moved:
         return rig
     bones = list(rig.bones)
@@ -45,7 +50,8 @@ def hung(rig: Rig, slots: Mapping[str, str]) -> Rig:
 def freed(channels: Channels, body: Rig, rig: Rig) -> Channels:
     """The channels that make `rig` stand as `body` (`hung`) does with these."""
     moved = [row for row, bone in enumerate(rig.bones) if bone.parent != body.bones[row].parent]
-    if not moved:
+    stuck = [name for name in channels.locations if name in rig.rows and rig.bones[rig.rows[name]].connected]
+    if not moved and not stuck:
         return channels
     known = {name for name in {**channels.rotations, **channels.locations} if name in rig.rows}
     inside = Channels(
@@ -59,8 +65,13 @@ def freed(channels: Channels, body: Rig, rig: Rig) -> Channels:
     for row in parents_first(rig, [*{*moved, *(rig.rows[name] for name in known)}]):
         name = rig.bones[row].name
         if row not in moved:
-            turned = inside.rotations.get(name)
-            poser.put(row, None if turned is None else quaternions.to_matrix(turned), inside.locations.get(name))
+            turned, place = inside.rotations.get(name), inside.locations.get(name)
+            poser.put(row, None if turned is None else quaternions.to_matrix(turned), None if name in stuck else place)
+            if name in stuck:
+                carrier = next(above for above in rig.ancestors(row) if not rig.bones[above].connected)
+                away = wanted.pose(row)[:, :3, 3] - poser.pose(row)[:, :3, 3]
+                del locations[name]
+                locations[rig.bones[carrier].name] = poser.move_to(carrier, poser.pose(carrier)[:, :3, 3] + away)
             continue
         pose = np.broadcast_to(wanted.pose(row), (frames, 4, 4))
         turned = poser.turn_to(row, pose[:, :3, :3])
