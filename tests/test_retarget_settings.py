@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from video_mocap.backend import cli
+from video_mocap.backend.commands import capture
 from video_mocap.backend.commands.retarget_options import PREFIX, retarget_table
 from video_mocap.backend.commands.settings import apply_settings
 from video_mocap.rigging.retarget.options import ACTIONS, KEYS, LIMB_MODES, ROOTS, SMOOTHING, Options
@@ -145,3 +146,16 @@ def test_flags_without_a_character_are_told(capsys: Any) -> None:
     assert "--lock-feet needs --character" in capsys.readouterr().err
     assert cli.main(["capture", "clip.mp4", "--keys", "reduced"]) == cli.WRONG_USAGE
     assert "--keys needs --character" in capsys.readouterr().err
+
+
+def test_a_capture_goes_by_the_same_table(tmp_path: Path) -> None:
+    pytest.importorskip("bpy", reason="the bpy package is not installed")
+    (tmp_path / "hero.blend").write_bytes(b"BLENDER")
+    parser, parsers = cli.build_parser()
+    asked = ["capture", "clip.mp4", "--character", str(tmp_path / "hero.blend"), "--loop", "--smoothing", "2"]
+    found = parser.parse_args(asked)
+    apply_settings(parsers["capture"], found)
+    character = capture._character(found)
+    assert character is not None
+    assert character.options == {"loop": True}
+    assert found.smoothing == 2

@@ -226,24 +226,25 @@ def test_ik_puts_the_deform_bones_where_fk_does(root: str) -> None:
 
 @pytest.mark.parametrize("tolerance", [2.0, 5.0])
 def test_feet_and_hands_that_follow_reduced_targets_stay_within_the_tolerance(tolerance: float) -> None:
-    """As Blender solves the limbs, on every frame. Knees and elbows of limbs by IK are no joints that keys move."""
+    """As Blender solves the limbs, on every frame. Elbows and knees of limbs by IK are no joints that keys move."""
     armature = open_character("mpfb_rigify")
     mapping = map_rig(metric_rig(armature))
     controls = controls_of_preset(mapping.preset, shipped_presets())
     deform = facts("mpfb_rigify")["control_rig"]["deform"]
-    ends = [deform[f"{part}.{side}"] for part in ("hand", "foot", "toe") for side in "LR"]
-    middles = [deform[f"{part}.{side}"] for part in ("forearm", "shin") for side in "LR"]
+    parts = ("hand", "foot", "toe", "forearm", "shin")
+    bones = [deform[f"{part}.{side}"] for part in parts for side in "LR"]
     places = {}
     for keys in ("scene", "reduced"):
         options = Options(limbs="ik", keys=keys, tolerance=tolerance)
         done = retarget_onto(armature, person(), options, mapping.slots, controls)
-        places[keys] = 1000 * seen(armature, [*ends, *middles])[..., :3, 3]
-        if keys == "reduced":
-            assert done.report.keys < 0.3 * done.report.all_keys
-    away = np.linalg.norm(places["reduced"] - places["scene"], axis=-1)
-    # Deform bones hang from the controls by constraints that bend a little: a tenth more than the bound on controls.
-    assert 0.2 * tolerance < away[:, : len(ends)].max() < 1.1 * tolerance
-    assert away[:, len(ends) :].max() < 50.0
+        places[keys] = 1000 * seen(armature, bones)[..., :3, 3]
+    assert done.report.keys < 0.3 * done.report.all_keys
+    away = np.linalg.norm(places["reduced"] - places["scene"], axis=-1).max(0).reshape(-1, 2).max(1)
+    most = dict(zip(parts, (away / tolerance).tolist(), strict=True))
+    assert 0.2 < max(most["hand"], most["foot"]) < 1.02
+    # The ball of the foot lies beside the line of the control that is judged.
+    assert most["toe"] < 1.5
+    assert max(most["forearm"], most["shin"]) * tolerance < 40
 
 
 def test_a_rig_without_ik_controls_is_told_so_and_nothing_is_left() -> None:
