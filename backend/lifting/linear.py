@@ -81,7 +81,8 @@ class LinearModel(nn.Module):
             self.error = nn.Linear(a.channels, a.error_outputs)
         self.drop = nn.Dropout(a.dropout)
         for module in self.modules():
-            if isinstance(module, nn.Linear):
+            # The paper's; but poses of metres at the start would have to be unlearned first.
+            if isinstance(module, nn.Linear) and module.out_features == a.channels:
                 nn.init.kaiming_normal_(module.weight)
 
     def set_bn_momentum(self, momentum: float) -> None:
