@@ -40,7 +40,7 @@ from video_mocap.rigging.take import read_take
 
 #: Walking, sitting, dancing, fighting, running.
 CLIPS = (
-    ("train", "cmu", "cmu_07_03"), ("train", "cmu", "cmu_02_07"), ("train", "cmu", "cmu_05_07"),
+    ("train", "cmu", "cmu_07_03"), ("train", "cmu", "cmu_14_30"), ("train", "cmu", "cmu_05_07"),
     ("val", "cmu", "cmu_135_04"), ("val", "cmu", "cmu_127_02"),
 )  # fmt: skip
 
