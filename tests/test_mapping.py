@@ -285,6 +285,17 @@ def test_general_words_fill_what_a_table_lacks() -> None:
     assert body(mapping) == {slot: other.get(bone, bone) for slot, bone in truth.items()}
 
 
+def test_a_controller_beside_a_skeleton_that_has_lost_its_constraints() -> None:
+    """`LeftFootCtrl` stands where `LeftFoot` does and carries nothing."""
+    rig, truth = humanoid(NAMINGS["mixamo, no prefix"][1])
+    feet = [replace(rig.bones[rig.rows[truth[f"foot.{side}"]]], parent=-1) for side in "LR"]
+    beside = [replace(bone, name=f"{bone.name}Ctrl") for bone in feet]
+    shifted = [replace(bone, parent=bone.parent + 2 if bone.parent >= 0 else -1) for bone in rig.bones]
+    toes = {truth[f"toe.{side}"]: truth[f"toe.{side}"].replace("ToeBase", "Toes") for side in "LR"}
+    mapping = map_rig(renamed(Rig("hero", (*beside, *shifted), np.eye(4)), lambda name: toes.get(name, name)))
+    assert body(mapping) == {slot: toes.get(bone, bone) for slot, bone in truth.items()}
+
+
 def test_the_controls_of_a_control_rig_and_not_its_deforming_bones() -> None:
     rig, truth = humanoid(NAMINGS["plain, side last"][1], seed=None)
     controls = [replace(bone, name=f"CTRL_{bone.name}", deform=False) for bone in rig.bones]

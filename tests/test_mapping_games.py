@@ -168,3 +168,21 @@ def test_an_arm_whose_bones_are_counted_from_the_hand_up() -> None:
     slots = map_rig(rig_of(bones)).slots
     assert [slots[f"{part}.L"] for part in ("upper_arm", "forearm", "hand")] == ["arm_L_4", "arm_L_3", "arm_L_2"]
     assert [slots[f"{part}.R"] for part in ("upper_arm", "forearm", "hand")] == ["arm_R_1", "arm_R_2", "arm_R_3"]
+
+
+def test_a_shape_that_contradicts_the_names_is_refused() -> None:
+    """Hands that float beside a body are no arms, however long the chains of their fingers are."""
+    bones = {
+        "body": ("", (0, 0, 0.97)), "chest": ("body", (0, 0, 1.3)), "hat": ("chest", (0, 0, 1.5)),
+        "brim": ("hat", (0, 0, 1.6)),
+    }  # fmt: skip
+    for end, hub, places in (
+        ("hand", "chest", ((0.2, 0, 1.3), (0.45, 0, 1.3), (0.65, 0, 1.3))),
+        ("foot", "body", ((0.1, 0, 0.9), (0.1, -0.03, 0.5), (0.1, 0, 0.1), (0.1, -0.1, 0.02))),
+    ):
+        parent = hub
+        for number, place in enumerate(places):
+            bones[f"{end}_{number}.L"] = (parent, place)
+            parent = f"{end}_{number}.L"
+    with pytest.raises(ValueError, match="map it by hand"):
+        map_rig(rig_of(bones))

@@ -15,13 +15,16 @@ from ..vectors import unit
 from .controls_by_shape import is_control_rig
 from .finding import BY_SHAPE, Found
 from .matching import is_driven
-from .naming import is_beside, is_finger
+from .naming import is_beside, is_finger, words
 from .rig import Rig
 
 #: Of the part of the limb above, a joint at its end is at least as far away.
 _FAR = 0.25
 #: Of a leg: a bone further from the hip joints than this is no hips.
 _BY_THE_HIPS = 0.5
+#: Words of what is at the ends of limbs.
+_ENDS = frozenset(("hand", "wrist", "finger", "fingers", "foot", "feet", "ankle", "toe", "toes", "head"))
+_CALLED = {"upper_arm": "shoulder", "thigh": "hip"}
 #: Trunk and legs of whatever is drawn as a person differ less.
 _SCATTERED = 15.0
 
@@ -84,6 +87,19 @@ def refuse_scattered(found: Found) -> None:
             f"the bones of {rig.name} do not lie like a body in its rest pose; put it into a pose that does and apply "
             "that as rest pose"
         )
+
+
+def refuse_contradictions(found: Found) -> None:
+    """Raise ValueError where the shape takes a bone for an upper arm or a thigh that is called a hand or a foot."""
+    for part in ("upper_arm", "thigh"):
+        for side in "LR":
+            slot = f"{part}.{side}"
+            name = found.rig.bones[found.rows[slot]].name if slot in found.rows else ""
+            if found.sure.get(slot) == BY_SHAPE and _ENDS.intersection(words(name)):
+                raise ValueError(
+                    f"{name} lies in {found.rig.name} where a {_CALLED[part]} would: the bones of this rig are no "
+                    "body's; map it by hand"
+                )
 
 
 def _middle(rig: Rig, rows: Mapping[str, int], part: str) -> np.ndarray:

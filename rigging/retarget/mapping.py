@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, replace
 
-from .completing import fill_ends, fill_hips, raise_hips, refuse_scattered
+from .completing import fill_ends, fill_hips, raise_hips, refuse_contradictions, refuse_scattered
 from .finding import (
     BELIEVED,
     BY_SHAPE,
@@ -88,6 +88,7 @@ def map_rig(rig: Rig, presets: Iterable[Preset] | None = None) -> Mapping:
     refuse_animals(found)
     _refuse(found, best)
     refuse_scattered(found)
+    refuse_contradictions(found)
     raise_hips(found)
     columns(found, best)
     find_root(found)

@@ -109,6 +109,10 @@ def plain(name: str) -> tuple[str, str]:
     return side, "".join(word for word in rest if word not in _DECORATION)
 
 
+def _decorations(name: str) -> int:
+    return sum(word in _DECORATION for word in words(name))
+
+
 def is_beside(name: str) -> bool:
     """Whether the name says that the bone belongs to no limb and no trunk."""
     found = frozenset(words(name))
@@ -138,7 +142,8 @@ class NameIndex:
             for row in rows:
                 if number < len(forms[row]):
                     self._add(forms[row][number], row)
-        for row in rows:
+        # `LeftFoot` before `LeftFootCtrl`, where both are turned by hand.
+        for row in sorted(rows, key=lambda row: (rank(row), _decorations(names[row]))):
             if not is_beside(names[row]):
                 for form in reversed(forms[row]):
                     self._plain.setdefault(plain(form), row)
