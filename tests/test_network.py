@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from video_mocap.backend.lifting.inference import FoldedModel
 from video_mocap.backend.lifting.network import Architecture, StridedTemporalModel, TemporalModel
 
 SMALL = {"joints_in": 17, "features": 2, "joints_out": 17, "channels": 64}
@@ -61,6 +62,33 @@ def test_strided_form_equals_dilated_form(causal):
     dilated, strided = fill(TemporalModel(architecture))(x), fill(StridedTemporalModel(architecture))(x)
     assert dilated.shape == strided.shape == (1, 1, 17, 3)
     torch.testing.assert_close(strided, dilated, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"causal": True},
+        {"widths": (3, 5, 1)},
+        {"dense": True},
+        {"dense": True, "causal": True},
+        {"direct": True, "error_outputs": 5},
+        {"direct": True, "error_outputs": 5, "causal": True},
+    ],
+)
+@torch.no_grad()
+def test_folded_form_equals_dilated_form(changes):
+    architecture = Architecture(**{**SMALL, "widths": (3, 3, 3), **changes})
+    model = TemporalModel(architecture).double()
+    torch.manual_seed(0)
+    for tensor in model.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(0.5 + torch.rand_like(tensor) if tensor.ndim == 1 else 0.05 * torch.randn_like(tensor))
+    x = sines(40)
+    expected = model.eval()(x)[0].flatten(1)
+    if architecture.error_outputs:
+        expected = torch.cat([expected, model.with_errors(x)[1][0]], dim=1)
+    torch.testing.assert_close(FoldedModel(model)(x[0]), expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(("causal", "first", "last"), [(False, -13, 13), (True, -26, 0)])

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from video_mocap.backend.errors import UserError
-from video_mocap.backend.lifting.checkpoint import load_checkpoint, save_checkpoint
+from video_mocap.backend.lifting.checkpoint import build_model, load_checkpoint, save_checkpoint
+from video_mocap.backend.lifting.inference import FoldedModel
 from video_mocap.backend.lifting.network import Architecture, TemporalModel
 from video_mocap.backend.lifting.sidecar import Sidecar
 from video_mocap.backend.lifting.table import LIFTERS
@@ -176,12 +177,12 @@ def test_mirror_image_averaging_is_symmetric(tmp_path):
 
 def test_inference_mode_and_terms(tmp_path):
     points = checkpoint(tmp_path)
-    lifter = LIFTERS["temporal"](tmp_path / "w.safetensors", "cpu", False)
+    lifter = LIFTERS["temporal"].open(tmp_path / "w.safetensors", "cpu", False)
     assert lifter.info.licence == "CC0-1.0"
     assert lifter.info.needs == COCO17.names
     assert lifter.info.gives_up
     assert lifter.info.sha256 == points.sha256
-    model = TemporalLifter(points, "cpu")._model
+    model = build_model(points)
     assert not model.training
     assert not any(parameter.requires_grad for parameter in model.parameters())
 
@@ -196,10 +197,10 @@ def test_device(tmp_path):
 
 def test_run_in_chunks_equals_the_network(tmp_path):
     points = checkpoint(tmp_path, person=False)
-    model = TemporalLifter(points, "cpu")._model
+    model = build_model(points)
     inputs = torch.randn(50, 17, 2)
-    inner = run_in_chunks(model, inputs, model.architecture.padding, 16, torch.device("cpu"))[13:-13]
-    torch.testing.assert_close(inner, model(inputs[None])[0], rtol=0, atol=1e-5)
+    inner = run_in_chunks(FoldedModel(model), inputs, model.architecture.padding, 16, torch.device("cpu"))[13:-13]
+    torch.testing.assert_close(inner.unflatten(1, (-1, 3)), model(inputs[None])[0], rtol=0, atol=1e-5)
     assert replace(points.architecture, causal=True).padding == (26, 0)
 
 

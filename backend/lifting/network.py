@@ -156,12 +156,14 @@ class TemporalModel(_TemporalBase):
             return list(a.widths[1:])
         return [(width - 1) * self._dilation(level) + 1 for level, width in enumerate(a.widths[1:], start=1)]
 
+    def tap_step(self, level: int) -> int:
+        """Frames between the taps of a level's convolution."""
+        return 1 if self.architecture.dense else self._dilation(level)
+
     def _taps(self, x: Tensor, level: int) -> Tensor:
         a = self.architecture
-        if a.dense and level > 0:
-            kernel, step = self._kernels()[level - 1], 1
-        else:
-            kernel, step = a.widths[level], self._dilation(level)
+        kernel = self._kernels()[level - 1] if a.dense and level > 0 else a.widths[level]
+        step = self.tap_step(level)
         frames = x.shape[1] - (kernel - 1) * step
         return torch.cat([x[:, tap * step : tap * step + frames] for tap in range(kernel)], dim=2)
 

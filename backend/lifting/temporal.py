@@ -14,6 +14,7 @@ from ...rigging.joints import mirror_rows
 from .checkpoint import Checkpoint, build_model, load_checkpoint
 from .confidence import calibrated_confidence, output_confidence, select_keypoints
 from .device import pick_device
+from .inference import FoldedModel
 from .lifter import Lifted, LifterInfo
 from .normalise import person, screen
 from .resampling import fill_missing, interpolate, lifter_times, resample_track
@@ -57,7 +58,7 @@ class TemporalLifter:
     def __init__(self, checkpoint: Checkpoint, device: str = "auto", flip: bool = False, chunk: int = CHUNK) -> None:
         sidecar = checkpoint.sidecar
         self._device = pick_device(device)
-        self._model = build_model(checkpoint, self._device)
+        self._network = FoldedModel(build_model(checkpoint, self._device))
         self._normalise = NORMALISERS[sidecar.normalisation]
         self._flip = flip
         self._chunk = chunk
@@ -133,7 +134,7 @@ class TemporalLifter:
 
     def _run(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised (T, K, 3) to the network's output (T, J, 3) and the logarithms of expected errors (T, E)."""
-        x = inputs[..., : self._model.architecture.features]
+        x = inputs[..., : self._network.architecture.features]
         out, told = self._lift(x)
         if self._flip:
             mirrored = x[:, torch.from_numpy(mirror_rows(self.info.needs))].clone()
@@ -146,24 +147,18 @@ class TemporalLifter:
         return out, told
 
     def _lift(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        columns = run_in_chunks(self._columns, x, self._model.architecture.padding, self._chunk, self._device)
+        columns = run_in_chunks(self._network, x, self._network.architecture.padding, self._chunk, self._device)
         count = 3 * len(self._outputs)
-        return columns[:, :count].unflatten(1, (-1, 3)), columns[:, count:]
-
-    def _columns(self, x: Tensor) -> Tensor:
-        if not self._tells_errors:
-            return self._model(x).flatten(2)
-        out, told = self._model.with_errors(x)
-        return torch.cat([out.flatten(2), told], dim=2)
+        told = columns[:, count:] if self._tells_errors else columns[:, :0]
+        return columns[:, :count].unflatten(1, (-1, 3)), told
 
 
-@torch.no_grad()
 def run_in_chunks(
     lift: Callable[[Tensor], Tensor], inputs: Tensor, padding: tuple[int, int], chunk: int, device: torch.device
 ) -> Tensor:
     """One output frame per input frame, (T, ...) to (T, ...), the same for every chunk size.
 
-    lift: (1, T + context, ...) to (1, T, ...). padding: frames that it looks at before and after. The ends are padded
+    lift: (T + context, ...) to (T, ...). padding: frames that it looks at before and after. The ends are padded
     with copies of the first and last frame (zeros would be points in the middle of the picture).
     """
     left, right = padding
@@ -173,5 +168,5 @@ def run_in_chunks(
     outputs = []
     for start in range(0, len(inputs), chunk):
         window = padded[start : min(start + chunk, len(inputs)) + left + right]
-        outputs.append(lift(window[None].to(device))[0].cpu())
+        outputs.append(lift(window.to(device)).cpu())
     return torch.cat(outputs)
