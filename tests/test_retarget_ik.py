@@ -8,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from video_mocap.rigging.retarget.controls import Controls
 from video_mocap.rigging.retarget.feet import lock_feet
 from video_mocap.rigging.retarget.ik import ik_channels, pole_of
+from video_mocap.rigging.retarget.keyed import posed_by
 from video_mocap.rigging.retarget.limbs import reach
+from video_mocap.rigging.retarget.options import Options
+from video_mocap.rigging.retarget.retarget import Retargeted, retarget
 from video_mocap.rigging.retarget.rig import Bone, Rig
 from video_mocap.rigging.retarget.transfer import Source, Transfer, transfer
 from video_mocap.rigging.vectors import perpendicular, unit
@@ -118,3 +122,36 @@ def test_controls_that_are_not_there_are_left_out() -> None:
     found = ik_channels(moved, SLOTS, {"hand.L": "nothing", "tail.L": "b_hand.L"}, len(source.times))
     assert not found.locations
     assert not found.rotations
+
+
+def ik_joints(done: Retargeted, rig: Rig) -> np.ndarray:
+    """(F, 8, 3) metres: middles and ends of arms and legs where two-bone IK puts them for the keys."""
+    poser, places = posed_by(done.keys, rig, done.frames), []
+    for parts, kind in ((("upper_arm", "forearm", "hand"), "elbow_pole"), (("thigh", "shin", "foot"), "knee_pole")):
+        for side in "LR":
+            rows = [rig.rows[SLOTS[f"{part}.{side}"]] for part in parts]
+            rest = np.stack([rig.bones[row].rest[:3, 3] for row in rows])
+            target, pole = (rig.rows[f"ik_{kind_}.{side}"] for kind_ in (parts[2], kind))
+            end = poser.pose(target) @ np.linalg.inv(rig.bones[target].rest) @ rig.bones[rows[2]].rest
+            start = np.broadcast_to(poser.pose(rows[0])[:, :3, 3], (len(done.frames), 3))
+            sizes = np.linalg.norm(np.diff(rest, axis=0), axis=-1)
+            middle = solved(start, end[:, :3, 3], poser.pose(pole)[:, :3, 3], sizes[0], sizes[1])
+            places += [middle, end[:, :3, 3]]
+    return rig.size * np.stack(places, 1)
+
+
+@pytest.mark.parametrize("clip", ["cmu_07_03", "cmu_05_07"])
+def test_with_fewer_keys_limbs_stay_where_they_were_and_feet_stand(clip: str) -> None:
+    rig = with_controls(make_rig(seed=3, arms_down=45.0))
+    joints, fps = library_clip(clip, "train")
+    joints = joints[: round(5 * fps)]
+    source = Source(joints, np.isfinite(joints).all(-1).astype(float), np.arange(len(joints)) / fps)
+    every, few = (
+        retarget(source, rig, SLOTS, Options(scene_fps=30.0, limbs="ik", keys=keys), Controls(ik=CONTROLS))
+        for keys in ("scene", "reduced")
+    )
+    away = np.linalg.norm(ik_joints(few, rig) - ik_joints(every, rig), axis=-1)
+    assert 1000 * away[:, 1::2].max() < 5 + 1e-6
+    assert 1000 * away[:, 0::2].max() < 5 + 1e-6
+    assert few.report.slide[2] < 15
+    assert few.report.keys < 0.35 * few.report.all_keys

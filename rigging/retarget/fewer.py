@@ -9,24 +9,24 @@ joints, need few keys.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
-from .. import quaternions
-from ..vectors import swing, unit
-from .curves import Curve, rotation_curve
+from .curves import Curve
+from .middles import Middle
 from .pose import Poser
 from .reduce import Keys, lever_arms, reduce_curves
 from .riding import OBJECT, object_pose, object_size
 from .rig import Rig
+from .told_anew import told_anew
 
 Values = dict[tuple[str, str], np.ndarray]
 #: Of the bound, for a bone from which all others hang; the last ones of a chain have all of it.
 _FIRST = 0.55
 _STRAY = 0.3  # joints that a bone carries are one line up to this
-_SAME = 1e-4  # a bone that cannot be turned or moved to within this keeps the curve that it has
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,44 @@ class _Point:
     row: int
     place: np.ndarray
     movers: frozenset[int]
+    watched: Watched | None = None
 
 
-def reduced(curves: list[Curve], rig: Rig, slots: Mapping[str, str], frames: np.ndarray, bound: float) -> list[Keys]:
+class Watched(Protocol):
+    """Something besides that must stay where it was, and the rows of the bones that say where that is."""
+
+    @property
+    def rows(self) -> tuple[int, ...]: ...
+
+    def place(self, poser: Poser) -> np.ndarray:
+        """(F, 3) armature space."""
+        ...
+
+
+def reduced(
+    curves: list[Curve],
+    rig: Rig,
+    slots: Mapping[str, str],
+    frames: np.ndarray,
+    bound: float,
+    watched: Sequence[Watched] = (),
+) -> list[Keys]:
     """Keys such that no mapped joint, nor the tip of a bone, is further than `bound` metres from where it was.
 
-    rig: where the object itself has curves, `riding.ridden`.
+    rig: where the object itself has curves, `riding.ridden`. watched: what else is not.
     """
     sizes = {curve.bone: object_size(rig) if curve.bone == OBJECT else rig.size for curve in curves}
     metres = [_in_metres(curve, sizes[curve.bone]) for curve in curves]
     keyed = {rig.rows[curve.bone] for curve in curves}
     moved = {row: _moved_by(rig, row) for row in keyed}
     levels = {row: _level(row, moved) for row in keyed}
+    for one in watched:
+        _later(one.rows, moved, levels)
     was, now = Poser(rig), Poser(rig)
     _put(was, metres, {(curve.bone, curve.path): curve.values for curve in metres})
     located = {rig.rows[curve.bone] for curve in curves if curve.path == "location"}
     points = _points(rig, {rig.rows[name] for name in slots.values()}, moved, located)
+    points += _watched(watched, moved)
     done: dict[tuple[str, str], Keys] = {}
     for level in range(max(levels.values(), default=-1) + 1):
         mine = [curve for curve in metres if levels[rig.rows[curve.bone]] == level]
@@ -74,7 +96,9 @@ def _reduced_level(
 ) -> list[Keys]:
     """Keys of the curves of one level; the pose `now`, reduced above, gets what they make."""
     aims = {rig.rows[curve.bone]: _aim(rig, rig.rows[curve.bone], points) for curve in curves}
-    curves = [_told_anew(curve, aims[rig.rows[curve.bone]], levels, was, now) for curve in curves]
+    bent = [point.watched for point in points if isinstance(point.watched, Middle)]
+    gone = {one.control: one.give_way(was, now) for one in bent}
+    curves = [told_anew(curve, aims[rig.rows[curve.bone]], gone, levels, was, now) for curve in curves]
     rows = {curve.bone: rig.rows[curve.bone] for curve in curves}
 
     def joints(values: Values, poser: Poser = now) -> np.ndarray:
@@ -107,7 +131,17 @@ def _points(rig: Rig, mapped: set[int], moved: dict[int, set[int]], located: set
     return found
 
 
+def _watched(watched: Sequence[Watched], moved: dict[int, set[int]]) -> list[_Point]:
+    found = []
+    for one in watched:
+        movers = frozenset(mover for mover, below in moved.items() if below & set(one.rows))
+        found += [_Point(one.rows[0], np.zeros(3), movers, one)] if movers else []
+    return found
+
+
 def _place(poser: Poser, point: _Point, frames: int) -> np.ndarray:
+    if point.watched is not None:
+        return np.broadcast_to(point.watched.place(poser), (frames, 3))
     pose = poser.pose(point.row)
     return np.broadcast_to(pose[:, :3, :3] @ point.place + pose[:, :3, 3], (frames, 3))
 
@@ -117,7 +151,7 @@ def _lever(rig: Rig, row: int, points: list[_Point]) -> np.ndarray:
     rest = rig.bones[row].rest
     places = [[0.0, rig.bones[row].length, 0.0]]
     for point in points:
-        if row in point.movers:
+        if row in point.movers and point.watched is None:
             carrier = rig.bones[point.row].rest
             at = carrier[:3, :3] @ point.place + carrier[:3, 3]
             places.append(((at - rest[:3, 3]) @ rest[:3, :3]).tolist())
@@ -128,6 +162,17 @@ def _level(row: int, moved: dict[int, set[int]]) -> int:
     """How many keyed bones, one moved by the other, move a keyed bone."""
     above = [one for one, below in moved.items() if one != row and row in below and one not in moved[row]]
     return 1 + max((_level(one, moved) for one in above), default=-1)
+
+
+def _later(rows: tuple[int, ...], moved: dict[int, set[int]], levels: dict[int, int]) -> None:
+    """What carries the other rows comes after what carries the first, in place: only then is it known between what an
+    elbow or knee lies."""
+    first = {one for one, below in moved.items() if rows[0] in below}
+    after = 1 + max((levels[one] for one in first), default=-1)
+    for one in [one for one, below in moved.items() if below & set(rows[1:]) and one not in first]:
+        late = max(after - levels[one], 0)
+        for other in moved[one] & set(levels):
+            levels[other] += late
 
 
 def _share(row: int, levels: dict[int, int], moved: dict[int, set[int]]) -> float:
@@ -146,41 +191,6 @@ def _aim(rig: Rig, row: int, points: list[_Point]) -> int | None:
     if far is None or any(np.linalg.norm(np.cross(at[far], way)) > _STRAY * (at[far] @ at[far]) for way in at.values()):
         return None
     return far
-
-
-def _told_anew(curve: Curve, aim: int | None, levels: dict[int, int], was: Poser, now: Poser) -> Curve:
-    """The curve that makes up for what was lost above.
-
-    With it the bone's next joint is on its old line from where the bone is now; without such a joint the bone points
-    where it pointed in the world, and a bone that is moved is where it was.
-    """
-    rig = was.rig
-    row = rig.rows[curve.bone]
-    if levels[row] == 0:
-        return curve
-    wanted = was.pose(row)
-    if curve.path == "location":
-        values = now.move_to(row, wanted[:, :3, 3]) * rig.size
-        missed = np.abs(now.pose(row)[:, :3, 3] - wanted[:, :3, 3]).max()
-        return replace(curve, values=np.broadcast_to(values, curve.values.shape)) if missed < _SAME else curve
-    rotation = wanted[:, :3, :3]
-    if aim is not None:
-        old = was.pose(aim)[:, :3, 3] - wanted[:, :3, 3]
-        new = was.pose(aim)[:, :3, 3] - now.pose(row)[:, :3, 3]
-        rotation = swing(unit(old), unit(new)) @ rotation
-    turned = np.broadcast_to(now.turn_to(row, rotation), (len(curve.values), 3, 3))
-    if np.abs(now.pose(row)[:, :3, :3] - rotation).max() > _SAME:
-        return curve
-    quaternion = quaternions.continuous(quaternions.from_matrix(turned))
-    mode = {"rotation_quaternion": "QUATERNION", "rotation_axis_angle": "AXIS_ANGLE"}.get(curve.path, curve.order)
-    return replace(curve, values=_nearer(rotation_curve(curve.bone, quaternion, mode).values, curve))
-
-
-def _nearer(values: np.ndarray, curve: Curve) -> np.ndarray:
-    """Of the values (F, C) that mean the same rotation those on the side where the curve was."""
-    if curve.path == "rotation_euler":
-        return values + 2 * np.pi * np.round((curve.values[0] - values[0]) / (2 * np.pi))
-    return values if (values * curve.values).sum() >= 0 or curve.path == "rotation_axis_angle" else -values
 
 
 def _moved_by(rig: Rig, row: int) -> set[int]:

@@ -14,11 +14,12 @@ from .controls import Controls, ik_limbs
 from .curves import Curve, curves_of
 from .editing import influenced, looped, moved_by, posed, resampled, scaled_path
 from .feet import lock_feet
-from .fewer import reduced
+from .fewer import Watched, reduced
 from .hanging import freed, hung
 from .ik import ik_channels
 from .keyed import keyed_slide, posed_by
 from .limits import limit_joints
+from .middles import End, middles
 from .options import Options
 from .pose import Poser
 from .reduce import Keys, every_key
@@ -29,6 +30,7 @@ from .roots import carry
 from .slots import SLOTS
 from .smoothing import smoothed_source
 from .source import observed, trimmed
+from .still import still_points
 from .transfer import Channels, Source, Transfer, channels, person_leg, transfer
 from .twist import share
 
@@ -93,10 +95,10 @@ def retarget(
     curves = curves_of(without_object(wanted), rig)
     if OBJECT in wanted.locations:
         curves += object_curves(wanted, rig)
-    keys = _keys(curves, shown, {**slots, **{f"ik {name}": name for name in steered.ik.values()}}, frames, options)
     final = replace(moved, poser=poser)
+    still = stands[_nearest(source.times, times)] if len(source.times) > 1 else stands[:1]
+    keys = _keys(curves, final, slots, steered, frames, options, still)
     if options.root != "in place" and len(times) > 1:  # in place the floor goes by under the feet
-        still = stands[_nearest(source.times, times)]
         after = slide(final, slots, still, times)
         if options.keys == "reduced":
             targets = steered.ik if options.limbs == "ik" else {}
@@ -193,10 +195,25 @@ def _edited(
     return wanted
 
 
-def _keys(curves: list[Curve], rig: Rig, slots: Mapping[str, str], frames: np.ndarray, options: Options) -> list[Keys]:
-    if options.keys == "reduced" and len(frames) > 2:
-        return reduced(curves, rig, slots, frames, options.tolerance / 1000)
-    return [every_key(curve, frames) for curve in curves]
+def _keys(
+    curves: list[Curve],
+    final: Transfer,
+    slots: Mapping[str, str],
+    steered: Controls,
+    frames: np.ndarray,
+    options: Options,
+    stands: np.ndarray,
+) -> list[Keys]:
+    """final: as the motion was worked out, on these frames. stands: (F, 4) heels and toes that stand there."""
+    if options.keys != "reduced" or len(frames) < 3:
+        return [every_key(curve, frames) for curve in curves]
+    rig, bound = final.poser.rig, options.tolerance / 1000
+    bent = middles(final.poser, slots, steered.ik, len(frames))
+    watched: list[Watched] = [*bent, *(End(limb.control, limb.end) for limb in bent)]
+    if options.feet:
+        watched += still_points(final, slots, steered.ik, stands, bound)
+    judged = {**slots, **{f"ik {name}": name for name in steered.ik.values()}}
+    return reduced(curves, rig, judged, frames, bound, watched)
 
 
 def _judged(limbs: dict[str, tuple[float, float]], options: Options) -> dict[str, tuple[float, float]]:
