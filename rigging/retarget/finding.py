@@ -227,11 +227,11 @@ def find_root(found: Found) -> None:
     rig, rows = found.rig, found.rows
     lineage = rig.ancestors(rows["hips"])
     named = rows.get("root")
-    if named is not None and (named in lineage or found.sure["root"] >= 0.9):
+    if named is not None and not rig.bones[named].scaled and (named in lineage or found.sure["root"] >= 0.9):
         return
     rows.pop("root", None)
     found.sure.pop("root", None)
-    if not lineage or lineage[-1] in rows.values() or is_driven(rig, lineage[-1]):
+    if not lineage or lineage[-1] in rows.values() or is_driven(rig, lineage[-1]) or rig.bones[lineage[-1]].scaled:
         return
     looks = facing(rig, rows)
     feet = [float(rig.heads[rows[f"foot.{side}"]] @ looks.up) for side in "LR"]

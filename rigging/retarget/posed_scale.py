@@ -2,7 +2,7 @@
 """Bones that are scaled in the pose, as files bring them: a skeleton's first bone at a hundred times its size.
 
 Poses are reckoned without scale. What is scaled evenly as a whole is the same as a larger object; what is scaled
-otherwise is taken at its rest size.
+otherwise is taken at its rest size. A bone does not scale its own location, so that such a bone is no root to be keyed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def unscaled(rig: Rig) -> Rig:
     scales = {row: scale for row, bone in enumerate(rig.bones) if (scale := _scale(bone.basis)) is not None}
     if not scales:
         return rig
-    bones = [replace(b, basis=_rigid(b.basis)) if row in scales else b for row, b in enumerate(rig.bones)]
+    bones = [replace(b, basis=_rigid(b.basis), scaled=True) if row in scales else b for row, b in enumerate(rig.bones)]
     plain = replace(rig, bones=tuple(bones))
     poser, world = Poser(plain), rig.world
     below = np.zeros(len(bones), int)

@@ -38,7 +38,7 @@ class Bone:
     length: head to tail. inherit_rotation, local_location: Blender's flags. rotation_mode: the pose bone's.
     basis: (4, 4) its pose now, which it keeps unless it is keyed. constraints: those that are not muted.
     unknown: types of further constraints that are not modelled. deform: moves skin. hidden: not offered to animators.
-    connected: to its parent's tail, so that it cannot be moved.
+    connected: to its parent's tail, so that it cannot be moved. scaled: in its pose, with all below it (`posed_scale`).
     """
 
     name: str
@@ -54,6 +54,7 @@ class Bone:
     deform: bool = True
     hidden: bool = False
     connected: bool = False
+    scaled: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
 from video_mocap.rigging.blender.retarget import metric_rig, retarget_onto
+from video_mocap.rigging.retarget.mapping import map_rig
 from video_mocap.rigging.retarget.options import Options
+from video_mocap.rigging.retarget.rig import Rig
 from video_mocap.rigging.retarget.source import take_source
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -59,6 +62,17 @@ def test_a_figure_that_its_first_bone_makes_large(feet: bool) -> None:
     scaled, angles = walked(armature(100.0, 0.01), feet)
     assert scaled == pytest.approx(plain, rel=1e-3)
     assert angles == pytest.approx(wanted, abs=0.05)
+
+
+def test_a_scaled_bone_is_no_root() -> None:
+    """Its location counts in its parent's size, not in its own."""
+    plain, scaled = (map_rig(renamed(metric_rig(armature(scale)), "b_", "")).slots for scale in (1.0, 100.0))
+    assert plain["root"] == "floor"
+    assert scaled == {slot: bone for slot, bone in plain.items() if slot != "root"}
+
+
+def renamed(rig: Rig, old: str, new: str) -> Rig:
+    return replace(rig, bones=tuple(replace(bone, name=bone.name.replace(old, new)) for bone in rig.bones))
 
 
 def test_a_single_scaled_bone_is_taken_at_its_rest_size() -> None:
