@@ -111,6 +111,22 @@ def test_round_trip_and_the_table_knows_it(error_outputs: int, tmp_path: Path) -
     assert lifter.info.gives_up
 
 
+def test_what_it_tells_of_its_errors_is_the_confidence(tmp_path: Path) -> None:
+    model = own_model(error_outputs=26)
+    with torch.no_grad():
+        model.error.weight.zero_()
+        model.error.bias.copy_(torch.linspace(-4, -1, 26))
+    calibrated = replace(own_sidecar(), confidence_knots=(-4.0, -1.0), confidence_values=(1.0, 0.25))
+    save_checkpoint(tmp_path / "l.safetensors", model, calibrated)
+    lifter = open_weights(tmp_path / "l.safetensors", "cpu", flip=False)
+    points = np.concatenate([np.random.default_rng(1).normal(300, 60, (9, 17, 2)), np.ones((9, 17, 1))], axis=-1)
+    camera = np.array([[700.0, 0, 320], [0, 700, 240], [0, 0, 1]])
+    lifted = lifter.lift(points, COCO17.names, np.arange(9) / 30, camera, (640, 480))
+    assert lifted.confidence.max() <= 1
+    assert (np.diff(lifted.confidence, axis=1) < 1e-9).all()
+    assert lifted.confidence[0, -1] < 0.5 < lifted.confidence[0, 0]
+
+
 def test_what_is_no_such_network_is_said(tmp_path: Path) -> None:
     path = tmp_path / "l.safetensors"
     model = own_model()

@@ -115,8 +115,26 @@ class LinearModel(nn.Module):
         return self.w2(y).view(*x.shape[:2], -1, 3), self.error(y.detach()).view(*x.shape[:2], -1)
 
 
+class _Rows:
+    """The network as `TemporalLifter` runs it: frames to rows of numbers."""
+
+    def __init__(self, model: LinearModel) -> None:
+        self.architecture, self._model = model.architecture, model
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor) -> Tensor:
+        """(T, joints_in, features) to (T, 3 joints_out + error_outputs)."""
+        if not self.architecture.error_outputs:
+            return self._model(x[None])[0].flatten(1)
+        joints, told = self._model.with_errors(x[None])
+        return torch.cat([joints[0].flatten(1), told[0]], dim=1)
+
+
 class LinearLifter(TemporalLifter):
     """Lifts every frame for itself with the weights of a checkpoint; see `TemporalLifter`."""
+
+    def _arranged(self, model: LinearModel) -> _Rows:
+        return _Rows(model)
 
     @classmethod
     def from_file(cls, path: str | Path, device: str = "auto", flip: bool = False) -> LinearLifter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ class TemporalLifter:
     def __init__(self, checkpoint: Checkpoint, device: str = "auto", flip: bool = False, chunk: int = CHUNK) -> None:
         sidecar = checkpoint.sidecar
         self._device = pick_device(device)
-        self._network = FoldedModel(build_model(checkpoint, self._device))
+        self._network = self._arranged(build_model(checkpoint, self._device))
         self._normalise = NORMALISERS[sidecar.normalisation]
         self._flip = flip
         self._chunk = chunk
@@ -85,6 +86,10 @@ class TemporalLifter:
     def from_file(cls, path: str | Path, device: str = "auto", flip: bool = False) -> TemporalLifter:
         """Open a checkpoint. Raises UserError, in one sentence, if that is not possible."""
         return cls(load_checkpoint(path), device, flip)
+
+    def _arranged(self, model: Any) -> Any:
+        """The network as it runs, with `FoldedModel`'s ways."""
+        return FoldedModel(model)
 
     def lift(
         self,
