@@ -88,6 +88,15 @@ class _Draw:
         waves = _waves(self.frames, seconds * self.fps, str(self.device))
         return self.randn(*shape, len(waves)) @ waves
 
+    def bouts(self, measured: Tensor, batch: int) -> Tensor:
+        """(B, T) bool: share of 3 s recordings, of their frames, and seconds of a run, as in `Noise.lost`."""
+        often, share, seconds = measured.tolist()
+        if not often * share:
+            return torch.zeros(batch, self.frames, dtype=torch.bool, device=self.device)
+        some = self.rand(batch, 1) < often * min(self.frames / self.fps / 3, 1)
+        # Runs above a threshold that is seldom reached are 1.2 times as long as the noise lasts (Rice's formula).
+        return some & (self.lasting(seconds / 1.2, batch) > _threshold(measured[1]))
+
 
 @lru_cache(maxsize=64)
 def _waves(frames: int, length: float, device: str) -> Tensor:
@@ -167,7 +176,7 @@ def _lost(state: Tensor, numbers: Noise, spread: Spread, draw: _Draw) -> Tensor:
     own, other = (_of(_threshold(torch.maximum(numbers.missing, least)), state) for least in (0 * generous, generous))
     patchy = draw.rand(batch, 1) < spread.patchy
     lost = draw.lasting(0.3, 17, batch) > torch.where(patchy, other + draw.rand(batch, 1), own)
-    gone = draw.lasting(float(numbers.lost[1]), batch) > _threshold(numbers.lost[0])
+    gone = draw.bouts(numbers.lost, batch)
     cut = (draw.rand(batch, 1) < spread.cut) & (joints >= 13)
     return lost | gone | cut
 
@@ -187,9 +196,7 @@ def _swap_sides(
     rows = torch.arange(17, device=device)[:, None]
     kind = torch.randint(0, 3, (batch,), generator=draw.generator, device=device)
     parts = ((kind != 0) & (rows >= 5) & (rows < 11)) | ((kind != 1) & (rows >= 11)) | ((kind == 2) & (rows < 5))
-    often, _, seconds = numbers.swap.tolist()
-    flicker = draw.rand(batch) < often * min(frames / fps / 3, 1)
-    run = flicker[:, None] & (draw.lasting(seconds / 1.2, batch) > _threshold(numbers.swap[1]))
+    run = draw.bouts(numbers.swap, batch)
     # Other detectors, without repair of sides, keep the wrong ones for longer.
     chosen = draw.rand(batch) < spread.swapped
     length = fps * (0.05 - 0.2 * torch.log(draw.rand(batch) + 1e-6))

@@ -12,7 +12,6 @@ from .noise_confidence import confidences, constant_shares
 from .noise_statistics import (
     KIND_OF,
     KINDS,
-    Cleaned,
     Recording,
     bias_map,
     clean,
@@ -55,8 +54,8 @@ def measure(recordings: Sequence[Recording]) -> dict[str, Any]:
         "rank": rank.tolist(),
         "constant": constant_shares(recordings, found),
         "missing": _missing(recordings).tolist(),
-        "lost": _runs([(one.detected[..., 2] <= 0).all(1) for one in recordings], rates),
-        "swap": _swaps(found, rates),
+        "lost": _bouts([(one.detected[..., 2] <= 0).all(1) for one in recordings], rates),
+        "swap": _bouts([one.swapped.any(1) for one in found], rates),
     }
 
 
@@ -190,25 +189,12 @@ def _missing(recordings: Sequence[Recording]) -> np.ndarray:
     return out
 
 
-def _runs(flags: Sequence[np.ndarray], rates: Sequence[float]) -> list[float]:
-    """Share of frames, and seconds of a run, in recordings that are not wholly so."""
-    share, seconds = [], []
-    for flag, fps in zip(flags, rates, strict=True):
-        if not flag.mean() < 0.9:
-            continue
-        share.append(flag.mean())
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], flag.astype(int), [0]])))
-        seconds += ((edges[1::2] - edges[::2]) / fps).tolist()
-    return [float(np.mean(share)), float(np.mean(seconds)) if seconds else 0.2]
-
-
-def _swaps(found: Sequence[Cleaned], rates: Sequence[float]) -> list[float]:
-    """Share of recordings in which arms or legs are exchanged, share of their frames, mean seconds of a run."""
+def _bouts(flags: Sequence[np.ndarray], rates: Sequence[float]) -> list[float]:
+    """Share of recordings in which something happens, share of their frames, mean seconds of a run."""
     shares, seconds = [], []
-    for one, fps in zip(found, rates, strict=True):
-        flags = one.swapped.any(1)
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
-        shares.append(flags.mean())
+    for flag, fps in zip(flags, rates, strict=True):
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], flag.astype(int), [0]])))
+        shares.append(flag.mean())
         seconds += ((edges[1::2] - edges[::2]) / fps).tolist()
     some = [share for share in shares if share > 0]
     return [len(some) / len(shares), float(np.mean(some)) if some else 0.0, float(np.mean(seconds)) if some else 0.1]

@@ -48,14 +48,13 @@ class Noise:
     bias: (17, 17) systematic error, a linear map of the true keypoints. deviation: (17, 5) of offset, `SECONDS` and of
     what is new in every frame, for joints that are seen. gain: (3, 2, 17) factor on slow and quick parts by state.
     together: (2, 17, 17) roots of the correlations between joints, slow and quick. tail: (2, 17) deviation in time of
-    the logarithm of slow and quick noise. skill: (2,) the same over recordings, of all noise
-    and of quick noise besides. pixels: (2,) logarithm of the noise at 300
-    pixels and its slope over the logarithm of the person's size. speed: factor on the quick part for a size a second.
-    error: (3, 17, 2) mean and deviation of the logarithm of the error. levels: (3, 17, L) quantiles of confidence.
-    rank: (3, 17) correlation of confidence with a small error. constant: (2,) share of confidence's variance between
-    recordings, and within but lasting. missing: (3, 17) share of keypoints not given. lost: (2,) share of frames
-    without the person, seconds of a run. swap: (3,) share of 3 s recordings in which sides are exchanged, share of
-    their frames, seconds of a run.
+    the logarithm of slow and quick noise. skill: (2,) the same over recordings, of all noise and of quick noise
+    besides. pixels: (2,) logarithm of the noise at 300 pixels and its slope over the logarithm of the person's size.
+    speed: factor on the quick part for a size a second. error: (3, 17, 2) mean and deviation of the logarithm of the
+    error. levels: (3, 17, L) quantiles of confidence. rank: (3, 17) correlation of confidence with a small error.
+    constant: (2,) share of confidence's variance between recordings, and within but lasting. missing: (3, 17) share of
+    keypoints not given. lost, swap: (3,) share of 3 s recordings in which the person is lost, or sides are exchanged,
+    share of their frames, seconds of a run.
     """
 
     bias: Tensor
