@@ -73,7 +73,7 @@ def _solved(legs: Legs, found: np.ndarray, step: float) -> np.ndarray:
         deep = legs.above[:, side] + found[:, 0, 2] + found[:, 1 + side, 2] < 0
         normal.foot(side, _DEEP * deep[:, None] * [0.0, 0, 1], -legs.above[:, side, None] * [0.0, 0, 1])
     lie = 1 - smoothstep(-unit(legs.way)[..., 2].min(1), 0.3, 0.8)
-    astray = _heavier(np.linalg.norm(found[:, 0, :2], axis=-1), _ASTRAY)
+    astray = 1 + (np.linalg.norm(found[:, 0, :2], axis=-1) / _ASTRAY) ** 2
     normal.diagonal[:, range(3), range(3)] += _HIPS * astray[:, None] + _LYING * lie[:, None] * [0.0, 0, 1]
     change = np.zeros(9)
     change[:3] = _DRIFT / step**2
