@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from noise_tables import by_group, by_joint, by_truth, print_summaries
 from video_mocap.backend.camera import project, to_camera
 from video_mocap.backend.detection.base import create_detector, describe_detector
 from video_mocap.backend.errors import UserError
@@ -30,7 +30,7 @@ from video_mocap.backend.keypoints import Keypoints
 from video_mocap.backend.lifting.training.noise_calibrate import calibrate, simulate
 from video_mocap.backend.lifting.training.noise_measure import measure
 from video_mocap.backend.lifting.training.noise_numbers import MEASURED, load_noise
-from video_mocap.backend.lifting.training.noise_statistics import KINDS, SUMMARY, Recording, clean, summary
+from video_mocap.backend.lifting.training.noise_statistics import Recording, summary
 from video_mocap.backend.lifting.training.occlusion import occluded
 from video_mocap.backend.observe import observe
 from video_mocap.rigging.joints import COCO17
@@ -153,51 +153,6 @@ def read_pairs(path: Path) -> Recording:
     return Recording(pixels / size[:, None, None], detected, hidden, outside, fps, float(np.nanmedian(size)), view)
 
 
-def print_summaries(columns: dict[str, np.ndarray]) -> None:
-    """Tables of `summary`, one row a joint, the columns beside each other."""
-    print("| joint | " + " | ".join(f"{name}, {' / '.join(columns)}" for name in SUMMARY) + " |")
-    print("|---|" + "---|" * len(SUMMARY))
-    for kind, name in enumerate(KINDS):
-        cells = []
-        for measure_row in range(len(SUMMARY)):
-            values = [column[kind, measure_row] * (100 if measure_row < 5 else 1) for column in columns.values()]
-            cells.append(" / ".join("-" if np.isnan(value) else f"{value:.2f}" for value in values))
-        print(f"| {name} | " + " | ".join(cells) + " |")
-
-
-def by_group(found: Sequence[Recording]) -> None:
-    """How the error depends on the view, the size and the state of a joint."""
-    lengths = [np.linalg.norm(clean(one).error, axis=-1) for one in found]
-    groups = {f"{view} view": [one.view == view for one in found] for view in ("front", "side", "back")}
-    edges = (0, 130, 200, 350, 2000)
-    groups |= {f"{a} to {b} pixels": [a <= one.pixels < b for one in found] for a, b in pairwise(edges)}
-    print("| group | recordings | median error, % | 95 % | swapped frames, % | gross, % | without the person, % |")
-    print("|---|---|---|---|---|---|---|")
-    for name, chosen in groups.items():
-        some = [(one, length) for one, length, take in zip(found, lengths, chosen, strict=True) if take]
-        if some:
-            pool = np.concatenate([length[np.isfinite(length)] for _, length in some])
-            cleaned = [clean(one) for one, _ in some]
-            shares = [
-                np.mean([one.swapped.any(1).mean() for one in cleaned]), np.mean([one.gross.mean() for one in cleaned]),
-                np.mean([(one.detected[..., 2] <= 0).all(1).mean() for one, _ in some]),
-            ]  # fmt: skip
-            cells = [100 * np.median(pool), 100 * np.quantile(pool, 0.95), *(100 * share for share in shares)]
-            print(f"| {name} | {len(some)} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |")
-    print("| state | share of joints, % | median error, % | 95 % | mean confidence |")
-    print("|---|---|---|---|---|")
-    for row, name in enumerate(("seen", "hidden", "outside")):
-        inside = [one.state == row for one in found]
-        pool = np.concatenate([length[chosen] for length, chosen in zip(lengths, inside, strict=True)])
-        sure = np.concatenate([one.detected[..., 2][chosen] for one, chosen in zip(found, inside, strict=True)])
-        pool = pool[np.isfinite(pool)]
-        if not len(pool):
-            continue
-        share = 100 * np.mean([chosen.mean() for chosen in inside])
-        cells = [share, 100 * np.median(pool), 100 * np.quantile(pool, 0.95), sure.mean()]
-        print(f"| {name} | " + " | ".join(f"{cell:.2f}" for cell in cells) + " |")
-
-
 def measure_all(scenes: Path, output: Path, detector: str) -> None:
     """Write the numbers of all made scenes."""
     found = recordings(scenes)
@@ -213,6 +168,8 @@ def compare(scenes: Path) -> None:
     """Print the tables: by group, measured beside simulated, and filmed beside simulated at its size."""
     found, noise = recordings(scenes), load_noise()
     by_group(found)
+    by_joint(found)
+    by_truth(found)
     drawn = summary(simulate(found, noise, copies=6, seed=99))
     print_summaries({"made": summary(found), "simulated": drawn})
     if filmed := recordings(scenes, "pairs_filmed_*.npz"):
