@@ -225,8 +225,8 @@ def test_ik_puts_the_deform_bones_where_fk_does(root: str) -> None:
 
 
 @pytest.mark.parametrize("tolerance", [2.0, 5.0])
-def test_feet_and_hands_that_follow_reduced_targets_stay_within_the_tolerance(tolerance: float) -> None:
-    """As Blender solves the limbs, on every frame. Elbows and knees of limbs by IK are no joints that keys move."""
+def test_limbs_that_follow_reduced_targets_stay_within_the_tolerance(tolerance: float) -> None:
+    """As Blender solves them, on every frame: hands and feet, and elbows and knees, which no key moves."""
     armature = open_character("mpfb_rigify")
     mapping = map_rig(metric_rig(armature))
     controls = controls_of_preset(mapping.preset, shipped_presets())
@@ -240,11 +240,10 @@ def test_feet_and_hands_that_follow_reduced_targets_stay_within_the_tolerance(to
         places[keys] = 1000 * seen(armature, bones)[..., :3, 3]
     assert done.report.keys < 0.3 * done.report.all_keys
     away = np.linalg.norm(places["reduced"] - places["scene"], axis=-1).max(0).reshape(-1, 2).max(1)
-    most = dict(zip(parts, (away / tolerance).tolist(), strict=True))
-    assert 0.2 < max(most["hand"], most["foot"]) < 1.02
-    # The ball of the foot lies beside the line of the control that is judged.
-    assert most["toe"] < 1.5
-    assert max(most["forearm"], most["shin"]) * tolerance < 40
+    # Blender's solver and the constraints of deform bones are modelled within a part of a millimetre.
+    most = dict(zip(parts, away.tolist(), strict=True))
+    assert most == pytest.approx(dict.fromkeys(parts, 0.0), abs=tolerance + 0.3)
+    assert max(most.values()) > 0.2 * tolerance
 
 
 def test_a_rig_without_ik_controls_is_told_so_and_nothing_is_left() -> None:
