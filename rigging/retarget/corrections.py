@@ -22,7 +22,7 @@ from .splines import block_tridiagonal
 _STILL = 10.0  # s^2, speed of a foot that stands
 _FLOOR = 1.5  # height of a foot that stands, over the floor or its step
 _DEEP = 100.0  # of what gets under the floor
-_HIPS = 0.05  # the hips' way
+_HIPS = 0.1  # the hips' way
 _DRIFT = 0.01  # s^2, its speed
 _HIPS_CALM = 0.085**4  # s^4, its acceleration
 _CALM = 0.065**4  # s^4, acceleration of what a leg adds

@@ -39,7 +39,7 @@ def lock_feet(moved: Transfer, source: Source, slots: Mapping[str, str]) -> np.n
     rise = moved.scale * np.nan_to_num(source.joints[:, FOOT_ROWS, 2])
     for number, side in enumerate("LR"):
         hold_soles(moved, slots, side, stands[:, 2 * number : 2 * number + 2].all(1), times)
-    found = correct(_legs(moved, slots, stands, rise, times), times)
+    found = correct(_legs(moved, slots, stands, rise, times), times, rounds=1)
     for number, side in enumerate("LR"):
         clear_floor(moved, slots, side, moved.anatomy.leg * (found[:, 0] + found[:, 1 + number]), floor, times)
     found = moved.anatomy.leg * correct(_legs(moved, slots, stands, rise, times), times, found)
