@@ -203,6 +203,10 @@ NAMINGS: dict[str, tuple[str, Naming]] = {
     "plain, hips called root": ("plain_joints", Naming(
         "Root_M", ("Spine1_M", "Spine2_M", "Chest_M"), ("Neck_M",), "Head_M",
         _limbs("Scapula_L Shoulder_L Elbow_L Wrist_L Hip_L Knee_L Ankle_L Toes_L"), swap(("_L", "_R")))),
+    "plain, collar and shoulder": ("plain_parts", Naming(
+        "Hips", ("Abdomen", "Chest"), ("Neck",), "Head",
+        {part: f"Left {name}" for part, name in
+         _limbs("Collar Shoulder Forearm Hand Thigh Shin Foot Toe").items()}, _WORD)),
     "plain, decorated": ("plain_parts", Naming(
         "hips_jnt", ("spineA_jnt", "spineB_jnt"), ("neck_jnt",), "head_jnt",
         _limbs("L_clav_jnt L_upperArm_jnt L_foreArm_jnt L_hand_jnt L_upLeg_jnt L_lowLeg_jnt L_foot_jnt L_toe_jnt"),

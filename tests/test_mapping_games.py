@@ -61,6 +61,19 @@ def test_hips_are_the_bone_that_carries_trunk_and_legs() -> None:
     assert (slots["spine"], slots["chest"]) == ("Abdomen", "Torso")
 
 
+def test_a_torso_from_which_the_arms_hang_is_the_chest() -> None:
+    """And no pelvis, although general words take a torso for hips."""
+    bones = {"body": ("", (0, 0, 0.97)), "torso": ("body", (0, 0, 1.25)), "head": ("torso", (0, 0, 1.5))}
+    limbs = {
+        "arm1.L": ("torso", (0.16, 0, 1.42)), "arm2.L": ("arm1.L", (0.42, 0.01, 1.42)),
+        "hand.L": ("arm2.L", (0.68, 0, 1.42)), "leg1.L": ("body", (0.1, 0, 0.95)),
+        "leg2.L": ("leg1.L", (0.1, -0.03, 0.5)), "foot.L": ("leg2.L", (0.1, 0.02, 0.08)),
+    }  # fmt: skip
+    slots = map_rig(rig_of({**bones, **limbs})).slots
+    assert (slots["hips"], slots["chest"], slots["head"]) == ("body", "torso", "head")
+    assert "pelvis" not in slots
+
+
 def test_hips_stay_what_they_are_called_where_only_a_root_on_the_floor_carries_all() -> None:
     bones = {"Root": ("", (0, 0, 0)), "Hips": ("Root", (0, 0, 0.97)), **TRUNK}
     slots = map_rig(rig_of({**bones, **arms(Hand=("LowerArm", (0.68, 0, 1.42))), **legs("Root", "Root")})).slots

@@ -13,9 +13,9 @@ import numpy as np
 
 from ..vectors import unit
 from .controls_by_shape import is_control_rig
-from .finding import BY_SHAPE, Found
+from .finding import BY_SHAPE, BY_WORDS, Found
 from .matching import is_driven
-from .naming import is_beside, is_finger, words
+from .naming import is_beside, is_finger, side_of, words
 from .rig import Rig
 
 #: Of the part of the limb above, a joint at its end is at least as far away.
@@ -106,6 +106,19 @@ def _middle(rig: Rig, rows: Mapping[str, int], part: str) -> np.ndarray:
     return (rig.heads[rows[f"{part}.L"]] + rig.heads[rows[f"{part}.R"]]) / 2
 
 
+def fill_upper_arms(found: Found) -> None:
+    """A shoulder from which the forearm hangs is the upper arm, as in Poser, whose collar bones are called collars."""
+    rig, rows, sure = found.rig, found.rows, found.sure
+    for side in "LR":
+        shoulder, arm, forearm = (f"{part}.{side}" for part in ("shoulder", "upper_arm", "forearm"))
+        if arm in rows or not {shoulder, forearm} <= set(rows) or rig.bones[rows[forearm]].parent != rows[shoulder]:
+            continue
+        rows[arm], sure[arm] = rows.pop(shoulder), sure.pop(shoulder)
+        collar = rig.bones[rows[arm]].parent
+        if collar >= 0 and side_of(rig.bones[collar].name) == side:
+            found.put(shoulder, collar, BY_WORDS)
+
+
 def fill_hips(found: Found) -> None:
     """Hips without a name of their own, or called the root: what carries trunk and legs, by the hip joints."""
     rig, rows = found.rig, found.rows
@@ -120,8 +133,12 @@ def fill_hips(found: Found) -> None:
 
 def _carrier(rig: Rig, rows: Mapping[str, int], below: int) -> int | None:
     """The nearest bone above one that carries both arms and both legs."""
-    lines = [set(rig.ancestors(rows[f"{part}.{side}"])) for part in ("upper_arm", "thigh") for side in "LR"]
-    carrying = set.intersection(*lines)
+    return _nearest(rig, [rows[f"{part}.{side}"] for part in ("upper_arm", "thigh") for side in "LR"], below)
+
+
+def _nearest(rig: Rig, carried: list[int], below: int) -> int | None:
+    """The nearest bone from `below` up from which all of some bones hang."""
+    carrying = set.intersection(*(set(rig.ancestors(row)) for row in carried))
     return next((row for row in (below, *rig.ancestors(below)) if row in carrying), None)
 
 
@@ -141,6 +158,7 @@ def raise_hips(found: Found) -> None:
     above = _carrier(rig, rows, rows["hips"])
     if above is None or above in rows.values() or is_driven(rig, above) or not _by_the_hips(rig, rows, above):
         return
-    if "pelvis" not in rows:
+    arms = _nearest(rig, [rows["upper_arm.L"], rows["upper_arm.R"]], rows["upper_arm.L"])
+    if "pelvis" not in rows and arms != rows["hips"]:  # from which the arms hang: that is a chest
         rows["pelvis"], found.sure["pelvis"] = rows["hips"], found.sure.get("hips", BY_SHAPE)
     rows["hips"] = above

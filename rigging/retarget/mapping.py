@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, replace
 
-from .completing import fill_ends, fill_hips, raise_hips, refuse_contradictions, refuse_scattered
+from .completing import fill_ends, fill_hips, fill_upper_arms, raise_hips, refuse_contradictions, refuse_scattered
 from .finding import (
     BELIEVED,
     BY_SHAPE,
@@ -82,6 +82,7 @@ def map_rig(rig: Rig, presets: Iterable[Preset] | None = None) -> Mapping:
     if best is not None:
         fill_by_words(found, general)
     fill_ends(found)
+    fill_upper_arms(found)
     fill_hips(found)
     right_way_round(found)
     fill_by_shape(found)
