@@ -92,7 +92,8 @@ def by_joint(found: Sequence[Recording]) -> None:
     cleaned, errors = _without_bias(found)
     columns = (
         "joint", "error before / after bias", "hidden, %", "median error seen / hidden / outside",
-        "chance that hidden is worse", "median confidence seen / hidden / outside", "correlation after 0.03 / 0.1 / 0.5 s",
+        "chance that hidden is worse", "median confidence seen / hidden / outside",
+        "correlation after 0.03 / 0.1 / 0.5 s",
     )  # fmt: skip
     print("| " + " | ".join(columns) + " |")
     print("|---|" + "---|" * 6)

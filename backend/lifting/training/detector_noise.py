@@ -20,6 +20,9 @@ from .occlusion import occluded
 
 __all__ = ["add_noise", "occluded"]
 
+#: Pixels of the people whose noise was measured; larger ones are not taken to be even quieter.
+_MEASURED_SIZES = (75, 450)
+
 
 def add_noise(
     image: Tensor,
@@ -50,7 +53,7 @@ def add_noise(
     true = image.permute(2, 0, 3, 1) / size[:, None]
     if pixels is None:
         pixels = torch.exp(math.log(80) + math.log(900 / 80) * draw.rand(batch))
-    skill = numbers.pixels[0] + numbers.pixels[1] * torch.log(pixels / 300)
+    skill = numbers.pixels[0] + numbers.pixels[1] * torch.log(pixels.clamp(*_MEASURED_SIZES) / 300)
     skill = torch.exp(skill + (numbers.skill[0].square() + spread.skill**2).sqrt() * draw.randn(batch))
     noise = _errors(true, state, skill, fps, numbers, spread, draw)
     confidence = _confidences(noise, state, numbers, draw)
