@@ -13,14 +13,16 @@ import pytest
 import torch
 from video_mocap.backend import cli
 from video_mocap.backend.errors import Cancelled, UserError
-from video_mocap.backend.keypoints import Keypoints, write_keypoints
+from video_mocap.backend.keypoints import Keypoints, read_keypoints, write_keypoints
 from video_mocap.backend.lifting.checkpoint import build_model, load_checkpoint
 from video_mocap.backend.lifting.network import StridedTemporalModel, TemporalModel
 from video_mocap.backend.lifting.normalise import person
-from video_mocap.backend.lifting.training.export import calibrate
+from video_mocap.backend.lifting.table import open_weights
+from video_mocap.backend.lifting.training.export import calibrate, export
 from video_mocap.backend.lifting.training.footage import Footage, bone_error, projection_error
 from video_mocap.backend.lifting.training.losses import split, total_loss
 from video_mocap.backend.lifting.training.motion import CANONICAL_SIZE, MotionSet, load_motion, proportions
+from video_mocap.backend.lifting.training.networks import architecture_of
 from video_mocap.backend.lifting.training.samples import Scene, film, make_batch
 from video_mocap.backend.lifting.training.settings import (
     DataSettings,
@@ -149,7 +151,7 @@ def test_in_a_mirror_left_stays_the_persons_left() -> None:
 def test_the_root_of_a_sample_is_where_the_pelvis_is() -> None:
     """With the person's size in the picture, place and depth give back the true pelvis, as the root stage will."""
     data = DataSettings(noise="none", focal=0.0)
-    field = SMALL.architecture
+    field = architecture_of(SMALL)
     batch = make_batch(motion(), 16, 2, field.padding, generator(), data)
     scene = film(motion(), 16, 15 + 8 + 2 + 15, generator(), data, slice(19, 21))
     whole = film(motion(), 16, 40, generator(), data)
@@ -189,8 +191,8 @@ def test_losses_are_zero_at_the_truth_and_count_what_they_name() -> None:
 
 def test_telling_errors_teaches_the_rest_nothing() -> None:
     """The gradient of what positions hang on is the same whatever is told of their errors."""
-    model = StridedTemporalModel(SMALL.architecture)
-    batch = make_batch(motion(), 4, 1, SMALL.architecture.padding, generator(), SMALL.data)
+    model = StridedTemporalModel(architecture_of(SMALL))
+    batch = make_batch(motion(), 4, 1, architecture_of(SMALL).padding, generator(), SMALL.data)
     gradients = []
     for shift in (0.0, 3.0):
         model.zero_grad()
@@ -205,7 +207,7 @@ def test_telling_errors_teaches_the_rest_nothing() -> None:
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_both_forms_of_the_network_agree_with_direct_map_and_errors(causal: bool) -> None:
-    architecture = replace(SMALL.architecture, causal=causal)
+    architecture = replace(architecture_of(SMALL), causal=causal)
     strided, dilated = StridedTemporalModel(architecture).eval(), TemporalModel(architecture).eval()
     torch.nn.init.normal_(strided.direct.weight)
     dilated.load_state_dict(strided.state_dict())
@@ -216,7 +218,7 @@ def test_both_forms_of_the_network_agree_with_direct_map_and_errors(causal: bool
 
 
 def test_a_causal_network_does_not_see_the_future() -> None:
-    architecture = replace(SMALL.architecture, causal=True)
+    architecture = replace(architecture_of(SMALL), causal=True)
     model = TemporalModel(architecture).eval()
     torch.nn.init.normal_(model.direct.weight)
     now = torch.rand(1, 40, 17, 3) + 0.1
@@ -266,6 +268,21 @@ def test_a_network_learns(tmp_path: Path) -> None:
     )
     losses = list(Run(tmp_path, settings, motion()).go_on())
     assert np.mean(losses[-5:]) < 0.4 * np.mean(losses[:3])
+
+
+def test_a_single_frame_lifter_is_trained_the_same_way_and_lifts(tmp_path: Path) -> None:
+    library = load_motion(write_library(tmp_path / "library") / "val")
+    network = NetworkSettings(kind="linear", channels=32)
+    settings = replace(SMALL, name="linear", network=network, schedule=replace(SMALL.schedule, frames=3))
+    list(Run(tmp_path / "run", settings, motion()).go_on())
+    export(tmp_path / "run", tmp_path / "x.safetensors", "1", library)
+    lifter = open_weights(tmp_path / "x.safetensors", "cpu", True)
+    assert (lifter.info.name, lifter.info.gives) == ("linear", TAKE.names)
+    path, _ = write_footage(tmp_path / "x.keypoints.npz")
+    points = read_keypoints(path)
+    assert points.intrinsics is not None
+    lifted = lifter.lift(points.keypoints[0], COCO17.names, points.times, points.intrinsics, points.image_size)
+    assert np.isfinite(lifted.joints).all()
 
 
 def test_a_confidence_is_the_share_that_is_near() -> None:

@@ -65,18 +65,19 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 def _train(arguments: argparse.Namespace, console: Console) -> int:
     if not arguments.run.is_dir():
         checks.check_output(arguments.run.with_name(f"{arguments.run.name}.pt"), (".pt",))
-    from ..lifting.checkpoint import load_checkpoint
+    from ..lifting.checkpoint import read_weights
     from ..lifting.device import pick_device
     from ..lifting.training.footage import Footage
     from ..lifting.training.motion import load_motion
+    from ..lifting.training.networks import architecture_of
     from ..lifting.training.train import LAST, Run, train
 
     settings = _settings(arguments)
     device = pick_device(arguments.device or "auto")
     initial = None
     if arguments.initial is not None and not (arguments.run / LAST).exists():
-        initial = {key: value.float() for key, value in load_checkpoint(arguments.initial).state.items()}
-    network, footage = settings.architecture, None
+        initial = {key: value.float() for key, value in read_weights(arguments.initial)[0].items()}
+    network, footage = architecture_of(settings), None
     if arguments.footage:
         field, own = network.receptive_field, network.padding[0]
         footage = Footage(arguments.footage, field, own, settings.data.fps, network.causal, device)

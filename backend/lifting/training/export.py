@@ -10,9 +10,9 @@ from scipy.optimize import isotonic_regression
 
 from ....rigging.joints import COCO17
 from ..checkpoint import save_checkpoint
-from ..network import TemporalModel
 from ..sidecar import Sidecar
 from .motion import MotionSet
+from .networks import build_network
 from .settings import OUTPUTS, Settings, settings_from
 from .train import LAST, read_run
 from .validation import sampled_errors
@@ -52,7 +52,7 @@ def export(run: Path, output: Path, version: str, validation: MotionSet) -> Side
     """
     state = read_run(run / LAST)
     settings = settings_from(state["settings"])
-    model = TemporalModel(settings.architecture).to(validation.device)
+    model = build_network(settings).to(validation.device)
     model.load_state_dict(state["average"])
     model = model.half().float().eval()
     knots, values = calibrate(*sampled_errors(model, validation, settings, seed=2))

@@ -8,22 +8,24 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from ....rigging.joints import COCO17, TAKE
+from ....rigging.joints import TAKE
 from ...errors import UserError
-from ..network import Architecture
 
 #: What the network gives beside the joints of a take: world up, and where the pelvis is (`samples.Batch.root`).
 UP, ROOT = "up", "root"
 OUTPUTS = (*TAKE.names, UP, ROOT)
+KINDS = ("temporal", "linear")
 #: "measured": as the carried detector errs. "none": exact keypoints.
 NOISES = ("measured", "none")
 
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """widths: filter widths; their product is the receptive field in frames. channels, dropout: as in the paper
-    1024 and 0.25. causal: past frames only, for live use. direct: a linear map past the convolutions."""
+    """kind: "temporal", or "linear" that lifts every frame for itself. widths: filter widths; their product is the
+    receptive field in frames. channels, dropout: as in the paper 1024 and 0.25. causal: past frames only, for live use.
+    direct: a linear map past the convolutions. Widths and the direct map are the temporal network's."""
 
+    kind: str = "temporal"
     widths: tuple[int, ...] = (3, 3, 3, 3)
     channels: int = 512
     dropout: float = 0.1
@@ -90,22 +92,6 @@ class Settings:
     loss: LossSettings = field(default_factory=LossSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
 
-    @property
-    def architecture(self) -> Architecture:
-        """COCO-17 with confidence in; the take's joints, up and the root out, and an expected error per joint."""
-        n = self.network
-        return Architecture(
-            joints_in=len(COCO17),
-            features=3,
-            joints_out=len(OUTPUTS),
-            widths=n.widths,
-            causal=n.causal,
-            channels=n.channels,
-            dropout=n.dropout,
-            direct=n.direct,
-            error_outputs=len(TAKE),
-        )
-
 
 def read_settings(path: Path) -> Settings:
     """Read a TOML file. Raises UserError, in one sentence, if it is none or a value is not possible."""
@@ -167,6 +153,8 @@ def _check(settings: Settings) -> None:
     network, data, loss, schedule = settings.network, settings.data, settings.loss, settings.schedule
     if not network.widths or any(width % 2 == 0 or not 1 <= width <= 243 for width in network.widths):
         raise ValueError(f"network.widths must be odd numbers, not {list(network.widths)}")
+    if network.kind not in KINDS:
+        raise ValueError(f"network.kind must be one of {', '.join(KINDS)}, not {network.kind}")
     if data.noise not in NOISES:
         raise ValueError(f"data.noise must be one of {', '.join(NOISES)}, not {data.noise}")
     if not 10 <= data.fps <= 120:

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from ...errors import UserError
 from ...files import whole_file
 from ...progress import Progress
-from ..network import StridedTemporalModel, TemporalModel
 from .footage import Footage
 from .losses import total_loss
 from .motion import MotionSet
+from .networks import build_network
 from .samples import Batch, make_batch
 from .settings import Settings, plain, settings_from
 from .validation import Scores, validate
@@ -51,12 +51,11 @@ class Run:
         if footage is not None and schedule.frames != 1:
             raise UserError("training with footage needs schedule.frames = 1")
         torch.manual_seed(schedule.seed)  # of the weights
-        kind = StridedTemporalModel if schedule.frames == 1 else TemporalModel
-        self.model = kind(settings.architecture).to(motion.device)
+        self.model = build_network(settings, schedule.frames == 1).to(motion.device)
         if initial is not None:
             self.model.load_state_dict(_grown(initial, self.model.state_dict()))
         #: The moving average of the weights: what is validated and exported.
-        self.average = kind(settings.architecture).to(motion.device).requires_grad_(False)
+        self.average = build_network(settings, schedule.frames == 1).to(motion.device).requires_grad_(False)
         self.average.load_state_dict(self.model.state_dict())
         self._optimizer = torch.optim.Adam(self.model.parameters(), lr=schedule.rate, amsgrad=True)
         self.step = 0
@@ -123,7 +122,7 @@ class Run:
     def _draw(self, number: int) -> Batch:
         settings, schedule = self.settings, self.settings.schedule
         generator = torch.Generator(self._motion.device).manual_seed(schedule.seed * 1_000_003 + number)
-        network = settings.architecture
+        network = self.model.architecture
         return make_batch(
             self._motion, schedule.batch, schedule.frames, network.padding, generator, settings.data, network.causal
         )

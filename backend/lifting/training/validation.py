@@ -13,9 +13,9 @@ from torch.nn.functional import normalize
 
 from ....rigging.joints import H36M17, TAKE
 from ...evaluation.metrics import p_mpjpe
-from ..network import TemporalModel
 from .losses import split
 from .motion import MotionSet
+from .networks import Network, architecture_of, build_network
 from .samples import Batch, make_batch
 from .settings import Settings
 
@@ -59,7 +59,7 @@ def validate(weights: nn.Module, motion: MotionSet, settings: Settings, noise: s
 
     Everybody keeps their own proportions and the focal length is known. The same windows in every call.
     """
-    model = TemporalModel(settings.architecture).to(motion.device)
+    model = build_network(settings).to(motion.device)
     model.load_state_dict(weights.state_dict())
     model.eval()
     return score(model.with_errors, motion, settings, noise)
@@ -71,9 +71,7 @@ def score(lift: Callable[[Tensor], tuple[Tensor, Tensor]], motion: MotionSet, se
     return _scores(*_lifted(lift, motion, settings, noise, 12345))
 
 
-def sampled_errors(
-    model: TemporalModel, motion: MotionSet, settings: Settings, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def sampled_errors(model: Network, motion: MotionSet, settings: Settings, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """(N,) logarithms of expected errors and (N,) true ones, metres: every joint but the pelvis, noise as measured."""
     with torch.no_grad():
         output, told, truth = _lifted(model.with_errors, motion, settings, "measured", seed)
@@ -86,7 +84,8 @@ def _lifted(
 ) -> tuple[Tensor, Tensor, Batch]:
     data = replace(settings.data, shape=0.0, tempo=0.0, focal=0.0, noise=noise, without=())
     generator = torch.Generator(motion.device).manual_seed(seed)
-    padding, causal = settings.architecture.padding, settings.architecture.causal
+    architecture = architecture_of(settings)
+    padding, causal = architecture.padding, architecture.causal
     outputs, told, truths = [], [], []
     for _ in range(ROUNDS):
         batch = make_batch(motion, WINDOWS, FRAMES, padding, generator, data, causal)
