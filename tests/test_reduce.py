@@ -137,18 +137,19 @@ def test_the_nearest_cubic_is_the_cubic_itself() -> None:
     assert np.allclose(hermite(at, values, slopes, frames), cubic)
 
 
+@pytest.mark.parametrize("size", [2, 6])
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 13])
-def test_block_tridiagonal_systems_are_solved(count: int) -> None:
+def test_block_tridiagonal_systems_are_solved(count: int, size: int) -> None:
     chance = np.random.default_rng(count)
-    whole = np.zeros((count, 2, count, 2))
-    diagonal, upper = np.zeros((count, 2, 2)), chance.normal(size=(count - 1, 2, 2))
+    whole = np.zeros((count, size, count, size))
+    diagonal, upper = np.zeros((count, size, size)), chance.normal(size=(count - 1, size, size))
     for row in range(count):
-        block = chance.normal(size=(2, 2))
-        diagonal[row] = whole[row, :, row] = block @ block.T + 8 * np.eye(2)
+        block = chance.normal(size=(size, size))
+        diagonal[row] = whole[row, :, row] = block @ block.T + 4 * size * np.eye(size)
     for row in range(count - 1):
         whole[row, :, row + 1], whole[row + 1, :, row] = upper[row], upper[row].T
-    right = chance.normal(size=(count, 2, 3))
-    exact = np.linalg.solve(whole.reshape(2 * count, -1), right.reshape(-1, 3)).reshape(count, 2, 3)
+    right = chance.normal(size=(count, size, 3))
+    exact = np.linalg.solve(whole.reshape(size * count, -1), right.reshape(-1, 3)).reshape(count, size, 3)
     assert np.allclose(block_tridiagonal(diagonal, upper, right), exact)
 
 

@@ -111,8 +111,8 @@ class Splines:
 
 
 def block_tridiagonal(diagonal: np.ndarray, upper: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """x (K, 2, C) of a symmetric positive block tridiagonal system: diagonal (K, 2, 2), upper (K - 1, 2, 2), right
-    (K, 2, C). Cyclic reduction: every second block is eliminated at once, then every second of the rest."""
+    """x (K, N, C) of a symmetric positive block tridiagonal system: diagonal (K, N, N), upper (K - 1, N, N), right
+    (K, N, C). Cyclic reduction: every second block is eliminated at once, then every second of the rest."""
     count = len(diagonal)
     if count == 1:
         return _inverse(diagonal) @ right
@@ -135,9 +135,20 @@ def block_tridiagonal(diagonal: np.ndarray, upper: np.ndarray, right: np.ndarray
 
 
 def _inverse(blocks: np.ndarray) -> np.ndarray:
-    """(K, N, N) inverses."""
+    """(K, N, N) inverses of symmetric positive blocks."""
     if blocks.shape[-1] != 2:
-        return np.linalg.inv(blocks)
+        return _inverse_by_cholesky(blocks)
     a, b, c, d = blocks[:, 0, 0], blocks[:, 0, 1], blocks[:, 1, 0], blocks[:, 1, 1]
     adjugate = np.stack([np.stack([d, -b], -1), np.stack([-c, a], -1)], -2)
     return adjugate / (a * d - b * c)[:, None, None]
+
+
+def _inverse_by_cholesky(blocks: np.ndarray) -> np.ndarray:
+    """(K, N, N) inverses, row by row for all blocks at once: LAPACK's own starts its threads anew for each of them."""
+    lower = np.linalg.cholesky(blocks)
+    found = np.zeros_like(lower)
+    scale = 1 / np.einsum("kii->ki", lower)
+    for row in range(lower.shape[-1]):
+        found[:, row, row] = scale[:, row]
+        found[:, row, :row] = -scale[:, row, None] * (lower[:, row : row + 1, :row] @ found[:, :row, :row])[:, 0]
+    return np.swapaxes(found, 1, 2) @ found
