@@ -103,8 +103,8 @@ def _refuse(found: Found, best: Fit | None) -> None:
         return
     if len(missing) <= len(REQUIRED) - BELIEVED:
         raise IncompleteMappingError(
-            f"{name} has no bone that can be taken for {', '.join(missing)}; choose it in the list of bones, or add one "
-            "to the rig",
+            f"{name} has no bone that can be taken for {', '.join(missing)}; choose it in the list of bones, or add "
+            "one to the rig",
             _mapping(found, best),
         )
     raise ValueError(f"{found.reason() or f'{name} is no humanoid'}; choose another armature, or map it by hand")
