@@ -19,7 +19,7 @@ from ..vectors import smoothstep, unit
 from .splines import block_tridiagonal
 
 # Weights, for lengths as parts of the leg, seconds and radians. A limb's turn weighs 1.
-_STILL = 10.0  # s^2, speed of a foot that stands
+_STILL = 14.0  # s^2, speed of a foot that stands
 _FLOOR = 1.5  # height of a foot that stands, over the floor or its step
 _DEEP = 100.0  # of what gets under the floor
 _HIPS = 0.1  # the hips' way
@@ -52,7 +52,7 @@ class Legs:
     above: np.ndarray
 
 
-def correct(legs: Legs, times: np.ndarray, start: np.ndarray | None = None, rounds: int = 2) -> np.ndarray:
+def correct(legs: Legs, times: np.ndarray, start: np.ndarray | None = None, rounds: int = 3) -> np.ndarray:
     """(F, 3, 3) shifts: of the hips, and what the left and the right leg add to that at the ankle.
 
     start: what was found before. rounds: how often it is solved.
