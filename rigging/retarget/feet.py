@@ -3,8 +3,8 @@
 
 The person's feet stand where they stand; on legs of other proportions the same turns put them elsewhere and let them
 slide. So the feet are locked after the transfer, in the target's own proportions (retargeting specification 3.8, item
-8): while a heel or toe is in contact it does not move, in between the correction fades from one contact to the next,
-the hips give way where a leg would be too short, and the knee follows in its plane.
+8): soles are levelled, the least correction of hips and legs over the whole clip is found with which feet stand still
+on the floor (`corrections`), and each leg is bent to where its ankle then is, its knee in its plane and calm.
 """
 
 from __future__ import annotations
