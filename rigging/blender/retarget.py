@@ -21,11 +21,14 @@ from ..retarget.options import Options
 from ..retarget.report import Report, limb_directions
 from ..retarget.retarget import Retargeted, retarget
 from ..retarget.rig import Rig
+from ..retarget.stretch import evened, seen_within
 from ..retarget.transfer import Source
+from ..vectors import unit
 from .blocks import Block, GoneError
 from .retarget_action import ActionBuild, action_curves
 from .retarget_check import deform_bones, limb_angles
 from .rig import read_rig
+from .uneven import check_stretch
 from .units import metres_per_unit
 
 _ROTATIONS = ("rotation_quaternion", "rotation_euler", "rotation_axis_angle")
@@ -82,7 +85,11 @@ def retarget_in_pieces(
     rig = metric_rig(armature)
     warnings = _warnings(armature, slots, options)
     stiff = _stiff(armature, rig, slots, controls, options)
-    done: Retargeted = yield from aside(lambda: retarget(source, rig, slots, options, controls))
+    stretch = check_stretch(armature, rig, options)
+    inside = replace(options, offset=tuple(np.linalg.solve(stretch, options.offset).tolist()))
+    done: Retargeted = yield from aside(
+        lambda: retarget(seen_within(source, stretch), evened(rig, stretch), slots, inside, controls)
+    )
     try:
         check_armature(home.get(), options)
         build = ActionBuild(home.get(), options.action, options.name)
@@ -94,7 +101,7 @@ def retarget_in_pieces(
             yield 0.3 + 0.65 * progress
         build.give()
         yield 0.97
-        checked = None if options.action == "nla" else _look(home.get(), rig, slots, done, options)
+        checked = None if options.action == "nla" else _look(home.get(), rig, slots, done, options, stretch)
         build.keep()
         action = build.action.get()
     except (GoneError, ReferenceError):
@@ -166,7 +173,12 @@ def _stiff(
 
 
 def _look(
-    armature: bpy.types.Object, rig: Rig, slots: Mapping[str, str], done: Retargeted, options: Options
+    armature: bpy.types.Object,
+    rig: Rig,
+    slots: Mapping[str, str],
+    done: Retargeted,
+    options: Options,
+    stretch: np.ndarray,
 ) -> tuple[float, float] | None:
     """(mean, most) degrees between the person's limbs and those that Blender evaluates, over a few frames.
 
@@ -177,6 +189,7 @@ def _look(
     rows = np.unique(np.linspace(0, len(done.frames) - 1, _LOOKED_AT).round().astype(int))
     judged = {slot: name for slot, name in slots.items() if options.part_influence(slot) >= 1}
     wanted = limb_directions(done.source, done.times[rows], judged)
+    wanted = {slot: unit(along @ stretch.T) for slot, along in wanted.items()}
     angles = limb_angles(armature, deform_bones(rig, judged), done.frames[rows].tolist(), wanted)
     return (float(angles.mean()), float(angles.max())) if len(angles) else None
 
