@@ -23,8 +23,10 @@ from ..retarget.retarget import Retargeted, retarget
 from ..retarget.rig import Rig
 from ..retarget.stretch import evened, seen_within
 from ..retarget.transfer import Source
+from ..retarget.turns import turning_bones
 from ..vectors import unit
 from .blocks import Block, GoneError
+from .leftover import Held, at_rest, brought_back, displaced
 from .retarget_action import ActionBuild, action_curves
 from .retarget_check import deform_bones, limb_angles
 from .rig import read_rig
@@ -82,7 +84,8 @@ def retarget_in_pieces(
     check_armature(armature, options)
     controls = controls or Controls()
     home, name = Block("objects", armature), armature.name
-    rig = metric_rig(armature)
+    turned = turning_bones({slot: bone for slot, bone in slots.items() if options.part_influence(slot) > 0})
+    rig, left = at_rest(metric_rig(armature), turned), displaced(armature, turned)
     warnings = _warnings(armature, slots, options)
     stiff = _stiff(armature, rig, slots, controls, options)
     stretch = check_stretch(armature, rig, options)
@@ -97,7 +100,8 @@ def retarget_in_pieces(
         raise ValueError(f"the armature {name} was removed under way") from None
     try:
         switches = _switches(rig, slots, controls, options)
-        for progress in build.pieces(done.keys, done.reduced, switches, float(done.frames[0]), stiff):
+        held = [*stiff, *brought_back(left, done.keys)]
+        for progress in build.pieces(done.keys, done.reduced, switches, float(done.frames[0]), held):
             yield 0.3 + 0.65 * progress
         build.give()
         yield 0.97
@@ -158,8 +162,8 @@ def _switches(rig: Rig, slots: Mapping[str, str], controls: Controls, options: O
 
 def _stiff(
     armature: bpy.types.Object, rig: Rig, slots: Mapping[str, str], controls: Controls, options: Options
-) -> list[tuple[str, str, float]]:
-    """(bone, data path, value) that keep IK limbs at their length: a solver that may stretch shortens bent ones."""
+) -> list[Held]:
+    """Keys that keep IK limbs at their length: a solver that may stretch shortens bent ones."""
     if options.limbs == "fk":
         return []
     limbs = [limb for limb in ik_limbs(controls, rig, slots) if options.part_influence_of(limb)]
@@ -168,7 +172,7 @@ def _stiff(
     for name in sorted({rig.poles[pole].second for pole in poles}):
         for one in armature.pose.bones[name].constraints:
             if one.type == "IK" and one.use_stretch:
-                found.append((name, f"{one.path_from_id()}.use_stretch", 0.0))
+                found.append((name, f"{one.path_from_id()}.use_stretch", 0, 0.0))
     return found
 
 

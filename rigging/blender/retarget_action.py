@@ -53,11 +53,12 @@ class ActionBuild:
         reduced: bool,
         switches: list[tuple[Switch, float]],
         first: float,
-        held: Sequence[tuple[str, str, float]] = (),
+        held: Sequence[tuple[str, str, int, float]] = (),
     ) -> Iterator[float]:
         """Write the curves; yields the progress after each piece.
 
-        first: the frame on which switches get their key. held: (bone, data path, value) of what else is keyed there.
+        first: the frame on which switches get their key. held: (bone, data path, array index, value) of what else is
+        keyed there.
         """
         holder = self._holder()
         if self._old is not None:
@@ -67,9 +68,9 @@ class ActionBuild:
             path = f'{_bone(switch.bone)}["{bpy.utils.escape_identifier(switch.property)}"]'
             _replace(holder, path, 0)
             write_curve(holder, path, 0, np.array([first]), np.array([value]), switch.bone, "CONSTANT")
-        for bone, path, value in held:
-            _replace(holder, path, 0)
-            write_curve(holder, path, 0, np.array([first]), np.array([value]), bone, "CONSTANT")
+        for bone, path, index, value in held:
+            _replace(holder, path, index)
+            write_curve(holder, path, index, np.array([first]), np.array([value]), bone, "CONSTANT")
         total, written = sum(key.values.shape[1] for key in keys), 0
         ends = time.perf_counter() + _PIECE
         for key in keys:
