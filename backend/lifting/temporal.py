@@ -22,8 +22,9 @@ from .resampling import fill_missing, interpolate, lifter_times, resample_track
 
 #: Names in a checkpoint's output that are no joints: the direction of world up, and the pelvis's place.
 UP, ROOT = "up", "root"
-#: Output frames per run of the network: bounds the memory of a long clip (some 10 MB per 1000 channels and level).
-CHUNK = 1024
+#: Output frames per run of the network: bounds the memory of a long clip (some 100 MB for 512 channels); a whole number
+#: of tiles of `inference.py` at 81 frames.
+CHUNK = 3348
 
 #: (track (T, K, 3) pixels, intrinsics (3, 3), image size, fps, whether to know past frames only) to the network's
 #: input (T, K, 3) and the rotations (T, 3, 3) from the network's camera axes to the real ones.
