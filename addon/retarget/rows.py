@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import bpy
+import numpy as np
 
-from ...rigging.retarget.slots import CHAINS, REQUIRED, SLOTS, chain
+from ...rigging.retarget.ends import goes_on, part_above
+from ...rigging.retarget.slots import CHAINS, ENDS, REQUIRED, SLOTS, chain
 from .settings import RetargetSettings, SlotItem, filling
 
+#: Of a bone's length: what hangs so close to its tail is the next part of the limb.
+_AT_THE_END = 0.3
 _SIDES = {"L": "Left", "R": "Right"}
 
 
@@ -45,11 +48,27 @@ def chosen(settings: RetargetSettings) -> dict[str, str]:
     return {item.name: item.bone for item in settings.slots if item.bone}
 
 
-def state(item: SlotItem, target: bpy.types.Object) -> str:
+def state(settings: RetargetSettings, item: SlotItem) -> str:
     """ "found"; "gone" (the character has no such bone), "missing" (nothing goes without one) or "empty"."""
-    if not item.bone:
-        return "missing" if item.name in REQUIRED else "empty"
-    return "found" if item.bone in target.data.bones else "gone"
+    if item.bone:
+        return "found" if item.bone in settings.target.data.bones else "gone"
+    return "missing" if item.name in REQUIRED and not _ends_above(settings, item.name) else "empty"
+
+
+def _ends_above(settings: RetargetSettings, slot: str) -> bool:
+    """Whether a limb needs no hand or foot: no bone lies there, and the tail of the one above says where it ends."""
+    last = ENDS.get(slot, "")
+    bones = [
+        settings.target.data.bones.get(settings.slots[one].bone)
+        for one in (part_above(last), last)
+        if one in settings.slots
+    ]
+    if len(bones) < 2 or None in bones:
+        return False
+    upper, lower = bones
+    if any((child.head_local - lower.tail_local).length < _AT_THE_END * lower.length for child in lower.children):
+        return False
+    return goes_on(*(np.array(place) for place in (upper.head_local, lower.head_local, lower.tail_local)))
 
 
 def problem(settings: RetargetSettings) -> str:
@@ -57,7 +76,7 @@ def problem(settings: RetargetSettings) -> str:
     target = settings.target
     if not len(settings.slots):
         return "Press Map Bones to find the character's bones"
-    states = {item.name: state(item, target) for item in settings.slots}
+    states = {item.name: state(settings, item) for item in settings.slots}
     missing = [title(name) for name, found in states.items() if found == "missing"]
     if missing:
         return f"Choose a bone for {_listed(missing)}"

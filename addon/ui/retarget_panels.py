@@ -23,11 +23,10 @@ class VIDEO_MOCAP_UL_slots(bpy.types.UIList):  # noqa: N801, Blender's conventio
 
     def draw_item(self, _context, layout, data, item, _icon, _active_data, _active_property) -> None:
         """Draw a line."""
-        target = data.target
-        if target is None:
+        if data.target is None:
             return
         split = layout.split(factor=0.45)
-        split.label(text=rows.title(item.name), icon=_ICONS[rows.state(item, target)])
+        split.label(text=rows.title(item.name), icon=_ICONS[rows.state(data, item)])
         split.label(text=item.bone)
 
 

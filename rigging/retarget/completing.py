@@ -13,6 +13,7 @@ import numpy as np
 
 from ..vectors import unit
 from .controls_by_shape import is_control_rig
+from .ends import with_ends
 from .finding import BY_SHAPE, BY_WORDS, Found
 from .matching import is_driven
 from .naming import is_beside, is_finger, side_of, words
@@ -38,6 +39,15 @@ def fill_ends(found: Found) -> None:
                 end = _end_of(found, row)
                 if end is not None:
                     found.put(f"{part}.{side}", end, BY_SHAPE)
+
+
+def fill_tails(found: Found) -> None:
+    """Limbs that end with the forearm or the shin: where those end are the hand and the foot that have no bone."""
+    slots = {slot: found.rig.bones[row].name for slot, row in found.rows.items()}
+    found.rig, ended = with_ends(found.rig, slots)
+    found.ended = tuple(slot for slot in ended if slot not in slots)
+    for slot in found.ended:
+        found.put(slot, found.rig.rows[ended[slot]], BY_SHAPE)
 
 
 def _end_of(found: Found, row: int) -> int | None:

@@ -38,12 +38,13 @@ _LEGS = frozenset(("leg", "legs", "foreleg", "forelegs", "frontleg", "paw", "hoo
 
 @dataclass
 class Found:
-    """What is known so far."""
+    """What is known so far. ended: slots that have no bone, but are where the limb's last bone ends."""
 
     rig: Rig
     rows: dict[str, int] = field(default_factory=dict)
     sure: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    ended: tuple[str, ...] = ()
     _body: Body | ValueError | None = None
 
     def body(self) -> Body | None:

@@ -11,7 +11,15 @@ from collections.abc import Iterable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, replace
 
-from .completing import fill_ends, fill_hips, fill_upper_arms, raise_hips, refuse_contradictions, refuse_scattered
+from .completing import (
+    fill_ends,
+    fill_hips,
+    fill_tails,
+    fill_upper_arms,
+    raise_hips,
+    refuse_contradictions,
+    refuse_scattered,
+)
 from .finding import (
     BELIEVED,
     BY_SHAPE,
@@ -34,7 +42,8 @@ class Mapping:
     """Which bone is what.
 
     slots: slot -> bone name, parents first. preset: name of the table that was believed, empty if the skeleton's shape
-    was. score: 0..1, how sure. notes: sentences for the user. unmapped: body slots without a bone.
+    was. score: 0..1, how sure. notes: sentences for the user. unmapped: body slots without a bone. ended:
+    of these, hands and feet that are where the limb's last bone ends.
     """
 
     slots: dict[str, str]
@@ -42,11 +51,12 @@ class Mapping:
     score: float
     notes: tuple[str, ...] = ()
     unmapped: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Required slots without a bone; nothing can be retargeted while there are any."""
-        return tuple(slot for slot in REQUIRED if slot not in self.slots)
+        return tuple(slot for slot in REQUIRED if slot not in self.slots and slot not in self.ended)
 
 
 class IncompleteMappingError(ValueError):
@@ -71,7 +81,9 @@ def map_rig(rig: Rig, presets: Iterable[Preset] | None = None) -> Mapping:
     best = max(fits, key=_rank, default=None)
     if best is not None and best.preset.kind == "user":
         if _whole(best):
-            return _mapping(Found(rig, dict(best.rows), dict(best.sure)), best)
+            own = Found(rig, dict(best.rows), dict(best.sure))
+            fill_tails(own)
+            return _mapping(own, best)
         _refuse_lone_preset(rig, best, len(tables))
     if best is not None and best.required < BELIEVED:
         best = None
@@ -83,6 +95,7 @@ def map_rig(rig: Rig, presets: Iterable[Preset] | None = None) -> Mapping:
         fill_by_words(found, general)
     fill_ends(found)
     fill_upper_arms(found)
+    fill_tails(found)
     fill_hips(found)
     right_way_round(found)
     fill_by_shape(found)
@@ -132,7 +145,7 @@ def _rank(fit: Fit) -> float:
 
 def _mapping(found: Found, best: Fit | None) -> Mapping:
     rig = found.rig
-    order = sorted(found.rows, key=_order)
+    order = sorted((slot for slot in found.rows if slot not in found.ended), key=_order)
     slots = {slot: rig.bones[found.rows[slot]].name for slot in order}
     by_name = sum(found.sure.get(slot, 0.0) > BY_SHAPE for slot in REQUIRED)
     preset = best.preset.name if best is not None and by_name >= BELIEVED else ""
@@ -142,9 +155,19 @@ def _mapping(found: Found, best: Fit | None) -> Mapping:
         notes.append("The names of the bones say nothing; the body was found by its shape")
     elif by_shape and preset:
         notes.append(f"Found by shape, not by name: {', '.join(by_shape)}")
+    notes += _without(found.ended)
     unmapped = tuple(slot for slot in SLOTS if slot not in slots and slot not in ("root", "pelvis"))
     score = sum(found.sure.get(slot, 0.0) for slot in REQUIRED) / len(REQUIRED)
-    return Mapping(slots, preset, round(score, 3), tuple(notes), unmapped)
+    return Mapping(slots, preset, round(score, 3), tuple(notes), unmapped, found.ended)
+
+
+def _without(ended: tuple[str, ...]) -> list[str]:
+    said = (("hand", "hands", "arms", "forearms"), ("foot", "feet", "legs", "shins"))
+    return [
+        f"No bones for {many}: the {limbs} end where the {last} do"
+        for one, many, limbs, last in said
+        if any(slot.startswith(one) for slot in ended)
+    ]
 
 
 def _order(slot: str) -> tuple[float, int]:

@@ -13,6 +13,7 @@ from .contacts import find_contacts, standing
 from .controls import Controls, ik_limbs
 from .curves import Curve, curves_of
 from .editing import influenced, looped, moved_by, posed, resampled, scaled_path
+from .ends import with_ends
 from .feet import lock_feet
 from .fewer import Watched, reduced
 from .hanging import freed, hung
@@ -74,10 +75,12 @@ def retarget(
     raw = replace(raw, contacts=_contacts(raw))
     # Before the feet are locked, so that they stand still all the same.
     source = smoothed_source(raw, options.smoothing, options.strength)
+    real, given = rig, slots
+    rig, slots = with_ends(rig, slots)
     body = hung(rig, slots)
     moved, limited = transfer(source, body, slots), None
     if options.limits:
-        moved, limited = limit_joints(moved, slots)
+        moved, limited = limit_joints(moved, given)
     moved = share(moved, slots)
     scaled_path(moved, slots, options.scale)
     stands = standing(_contacts(raw), raw.times)
@@ -103,15 +106,17 @@ def retarget(
         if options.keys == "reduced":
             targets = steered.ik if options.limbs == "ik" else {}
             after = keyed_slide(final, posed_by(keys, shown, frames), slots, targets, still, times)
+    # Ends of limbs that are no bones of the file.
+    keys = [key for key in keys if not key.curve.bone or key.curve.bone in real.rows]
     report = Report(
         limbs=_judged(limb_errors(poser, slots, source, times), options),
         slide=(None if own is None else moved.scale * own, before, after if len(times) > 1 else 0.0),
         below_floor=below_floor(final, slots),
-        unmapped=tuple(slot for slot in SLOTS if slot not in slots and slot not in _OPTIONAL),
+        unmapped=tuple(slot for slot in SLOTS if slot not in given and slot not in _OPTIONAL),
         unobserved=unobserved(moved.solved),
         limited=limited,
         keys=sum(key.values.size for key in keys),
-        all_keys=sum(curve.values.size for curve in curves),
+        all_keys=sum(curve.values.size for curve in curves if not curve.bone or curve.bone in real.rows),
         frames=(float(frames[0]), float(frames[-1])),
         warnings=_warnings(rig, slots),
     )

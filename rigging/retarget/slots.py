@@ -20,6 +20,10 @@ REQUIRED: tuple[str, ...] = (
     "hips",
     *(f"{part}.{side}" for part in ("upper_arm", "forearm", "hand", "thigh", "shin", "foot") for side in SIDES),
 )
+#: Of these, what may be missing where the tail of another slot's bone says where the limb ends (`ends`).
+ENDS: dict[str, str] = {
+    f"{end}.{side}": f"{last}.{side}" for end, last in (("hand", "forearm"), ("foot", "shin")) for side in SIDES
+}
 CHAINS = ("spine", "neck")
 #: Slots that are known and may be mapped, but that a take cannot move yet.
 FINGERS: tuple[str, ...] = tuple(

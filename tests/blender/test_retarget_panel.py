@@ -417,6 +417,24 @@ def test_bones_are_chosen_by_hand(take: Path) -> None:
     assert "has no such bone: Left Hand (hand.L)" in refused(ops.retarget)
 
 
+def test_a_character_without_hands_and_feet_takes_the_motion(take: Path) -> None:
+    open_take(take)
+    armature = hero()
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="EDIT")
+    for bone in [one for one in armature.data.edit_bones if one.name.startswith(("hand", "foot", "toe"))]:
+        armature.data.edit_bones.remove(bone)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    choices().target = armature
+    assert choices().mapping_problem == ""
+    assert "No bones for hands: the arms end where the forearms do" in said("retarget_bones")
+    assert ops.retarget() == {"FINISHED"}
+    assert armature.animation_data.action is not None
+    assert "hand.L" not in bones()
+    choices().slots["forearm.L"].bone = ""
+    assert "Choose a bone for Left Forearm, Left Hand" in said("retarget_bones")
+
+
 def test_what_cannot_be_is_said(take: Path) -> None:
     assert "Capture or open a take first" in refused(ops.retarget)
     open_take(take)
