@@ -22,6 +22,7 @@ _LIMBS = {
     "hand": ("elbow_pole", ("upper_arm", "forearm", "hand")),
     "foot": ("knee_pole", ("thigh", "shin", "foot")),
 }
+_CARRIED = {"hand": ("hand",), "foot": ("foot", "toe")}
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class Middle:
 
 @dataclass(frozen=True)
 class End:
-    """The end of one limb over F frames, where its IK control carries it. control: its row. place_in: (F, 3) in its
-    axes."""
+    """A joint at the end of a limb over F frames, where the limb's IK control carries it. control: its row. place_in:
+    (F, 3) in its axes."""
 
     control: int
     place_in: np.ndarray
@@ -100,10 +101,27 @@ def middles(poser: Poser, slots: Mapping[str, str], controls: Mapping[str, str],
     return found
 
 
+def ends(poser: Poser, slots: Mapping[str, str], controls: Mapping[str, str], frames: int) -> list[End]:
+    """The joints that IK controls carry: a hand's, a foot's and its toe's. As `middles`."""
+    rig, found = poser.rig, []
+    for control, bone in controls.items():
+        stem, _, side = control.partition(".")
+        for part in _CARRIED.get(stem, ()):
+            if (name := slots.get(f"{part}.{side}", "")) in rig.rows:
+                place = np.broadcast_to(poser.pose(rig.rows[name])[:, :3, 3], (frames, 3))
+                found.append(End(rig.rows[bone], _in_axes(poser, rig.rows[bone], place)))
+    return found
+
+
+def _in_axes(poser: Poser, row: int, places: np.ndarray) -> np.ndarray:
+    """Places (F, 3) in armature space, in the axes of a bone."""
+    held = np.broadcast_to(poser.pose(row), (len(places), 4, 4))
+    return np.einsum("fji,fj->fi", held[:, :3, :3], places - held[:, :3, 3])
+
+
 def _middle(poser: Poser, rows: list[int], control: int, pole: int, frames: int) -> Middle:
     places = [np.broadcast_to(poser.pose(row)[:, :3, 3], (frames, 3)) for row in rows]
-    held = np.broadcast_to(poser.pose(control), (frames, 4, 4))
-    local = np.einsum("fji,fj->fi", held[:, :3, :3], places[2] - held[:, :3, 3])
+    local = _in_axes(poser, control, places[2])
     _, _, line, front, side = _triangle(poser, rows[0], control, pole, local)
     away = places[1] - places[0]
     return Middle(

@@ -20,7 +20,7 @@ from .hanging import freed, hung
 from .ik import ik_channels
 from .keyed import keyed_slide, posed_by
 from .limits import limit_joints
-from .middles import End, middles
+from .middles import ends, middles
 from .options import Options
 from .pose import Poser
 from .reduce import Keys, every_key
@@ -213,8 +213,8 @@ def _keys(
     if options.keys != "reduced" or len(frames) < 3:
         return [every_key(curve, frames) for curve in curves]
     rig, bound = final.poser.rig, options.tolerance / 1000
-    bent = middles(final.poser, slots, steered.ik, len(frames))
-    watched: list[Watched] = [*bent, *(End(limb.control, limb.end) for limb in bent)]
+    watched: list[Watched] = [*middles(final.poser, slots, steered.ik, len(frames))]
+    watched += ends(final.poser, slots, steered.ik, len(frames))
     if options.feet:
         watched += still_points(final, slots, steered.ik, stands, bound)
     judged = {**slots, **{f"ik {name}": name for name in steered.ik.values()}}
