@@ -52,9 +52,9 @@ def test_tails_that_say_nothing_are_not_believed() -> None:
     bones = tuple(replace(bone, rest=bone.rest @ beside) if bone.name == "forearm.L" else bone for bone in rig.bones)
     odd = replace(rig, bones=bones)
     assert "hand.L" not in with_ends(odd, slots)[1]
-    with pytest.raises(IncompleteMappingError, match=r"hand\.L"):
+    with pytest.raises(IncompleteMappingError, match="taken for left hand;"):
         map_rig(odd)
-    with pytest.raises(ValueError, match=r"has no bone for hand\.L"):
+    with pytest.raises(ValueError, match="has no bone for left hand"):
         retarget(take_source(take_of(walk()[None], 24.0), 1), odd, slots)
 
 

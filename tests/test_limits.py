@@ -85,7 +85,7 @@ def test_limits_are_an_option_and_the_report_says_where_they_held() -> None:
     assert 10 <= count <= 14
     assert most > 30
     assert any(
-        line.startswith(f"joints held within their limits, frames: foot.L in {count}") for line in held.report.lines()
+        line.startswith(f"joints held within their limits: left foot in {count} frames") for line in held.report.lines()
     )
     assert held.report.error[1] < 1e-4
 

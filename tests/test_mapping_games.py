@@ -106,7 +106,7 @@ def test_a_hand_of_any_name_is_what_the_forearm_leads_to(hands: dict[str, tuple[
 
 def test_a_forearm_without_anything_behind_it_is_said() -> None:
     bones = {"Root": ("", (0, 0, 0)), "Hips": ("Root", (0, 0, 0.97)), **TRUNK}
-    with pytest.raises(IncompleteMappingError, match=r"hand\.L, hand\.R"):
+    with pytest.raises(IncompleteMappingError, match="taken for hands;"):
         map_rig(rig_of({**bones, **arms(), **legs("Hips", "LowerLeg.L")}))
 
 

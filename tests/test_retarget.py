@@ -161,5 +161,5 @@ def test_knees_and_elbows_bend_in_the_plane_of_their_rest_hinge() -> None:
 
 def test_a_rig_without_legs_is_refused_in_a_sentence() -> None:
     slots = {slot: name for slot, name in SLOTS.items() if not slot.startswith("shin")}
-    with pytest.raises(ValueError, match=r"test rig has no bone for shin\.L, shin\.R"):
+    with pytest.raises(ValueError, match="test rig has no bone for shins"):
         transfer(source_of(walk()), make_rig(), slots)

@@ -19,7 +19,7 @@ from typing import Any
 import bpy
 
 from ..retarget.controls import controls_of
-from ..retarget.mapping import map_rig
+from ..retarget.mapping import Mapping, map_rig
 from ..retarget.presets import read_preset, shipped_presets
 from ..retarget.settings import options_of
 from ..retarget.source import take_source
@@ -53,7 +53,8 @@ def bake_character(take: Take, person: int, job: dict[str, Any], save: Callable[
     first, last = done.report.frames
     scene.frame_start, scene.frame_end = max(0, int(first)), max(0, int(last))
     scene.frame_set(scene.frame_start)
-    print("report: " + json.dumps(_facts(done, mapping)), flush=True)
+    titles = {preset.name: preset.title for preset in presets}
+    print("report: " + json.dumps(_facts(done, mapping, titles)), flush=True)
     suffix = output.suffix.lower()
     if suffix == ".blend":
         save(output)
@@ -66,8 +67,9 @@ def bake_character(take: Take, person: int, job: dict[str, Any], save: Callable[
         output.write_text(character_bvh(armature, rig, mapping.slots, frames, scene_rate(scene)), "utf-8", newline="\n")
 
 
-def _facts(done: Result, mapping: Any) -> dict[str, Any]:
-    mapped = f"mapped as {mapping.preset}" if mapping.preset else "mapped by the shape of the skeleton"
+def _facts(done: Result, mapping: Mapping, titles: dict[str, str]) -> dict[str, Any]:
+    by = f"the names of {titles[mapping.preset]}" if mapping.preset else "the shape of the skeleton"
+    mapped = f"bones found by {by}"
     lines = [mapped, *mapping.notes, *done.report.lines()]
     return asdict(done.report) | {"lines": lines, "preset": mapping.preset, "slots": dict(mapping.slots)}
 

@@ -17,7 +17,7 @@ from ..rotations import SegmentRotations, complete_rest_pose, segment_rotations
 from ..vectors import swing, unit
 from .extremities import Stance, find_palms, find_toes
 from .rig import Rig
-from .slots import REQUIRED, chain
+from .slots import REQUIRED, chain, in_words
 
 #: A rest pose whose trunk leans less than this stands upright: trunks are curved, bones lie in front or behind.
 _UPRIGHT = np.cos(np.radians(25.0))
@@ -60,7 +60,7 @@ def find_anatomy(rig: Rig, slots: Mapping[str, str]) -> Anatomy:
     """
     missing = [slot for slot in REQUIRED if slot not in slots]
     if missing:
-        raise ValueError(f"{rig.name} has no bone for {', '.join(missing)}")
+        raise ValueError(f"{rig.name} has no bone for {', '.join(in_words(missing))}")
     unknown = [name for name in slots.values() if name not in rig.rows]
     if unknown:
         raise ValueError(f"{rig.name} has no bone called {', '.join(unknown)}")

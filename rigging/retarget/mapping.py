@@ -34,7 +34,7 @@ from .finding import (
 from .matching import Fit, fit_preset, name_index
 from .presets import Preset, shipped_presets
 from .rig import Rig
-from .slots import REQUIRED, SLOTS, is_slot
+from .slots import REQUIRED, SLOTS, in_words, is_slot
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ def _refuse(found: Found, best: Fit | None) -> None:
         return
     if len(missing) <= len(REQUIRED) - BELIEVED:
         raise IncompleteMappingError(
-            f"{name} has no bone that can be taken for {', '.join(missing)}; choose it in the list of bones, or add "
-            "one to the rig",
+            f"{name} has no bone that can be taken for {', '.join(in_words(missing))}; choose one in the panel's list "
+            "of bones, name one in a preset (--mapping), or add one to the rig",
             _mapping(found, best),
         )
     raise ValueError(f"{found.reason() or f'{name} is no humanoid'}; choose another armature, or map it by hand")

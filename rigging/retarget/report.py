@@ -13,6 +13,7 @@ from ..rotations import SEGMENTS, SegmentRotations
 from ..vectors import dot, unit
 from .feet import foot_points, foot_slide
 from .pose import Poser
+from .slots import in_words
 from .transfer import Source, Transfer
 
 #: Slot whose bone is judged: (slot at its end, the person's joints at its start and end).
@@ -38,7 +39,7 @@ class Report:
     and how it was filled, a sentence each. limited: slot -> (frames of the motion in which the joint was held within
     its limit, degrees at most), None where limits were not asked for. keys, all_keys: written, and what there would be
     with one on every frame.
-    frames: (first, last) scene frame. warnings: sentences.
+    frames: (first, last) scene frame. warnings: sentences. locked: whether feet were to be locked.
     """
 
     limbs: dict[str, tuple[float, float]]
@@ -53,6 +54,7 @@ class Report:
     checked: tuple[float, float] | None = None
     limited: Mapping[str, tuple[int, float]] | None = None
     notes: tuple[str, ...] = field(default=())
+    locked: bool = True
 
     @property
     def error(self) -> tuple[float, float]:
@@ -64,33 +66,47 @@ class Report:
     def lines(self) -> list[str]:
         """The report as text, the most important first."""
         mean, worst = self.error
-        text = [f"limbs turn within {mean:.2f} degrees of the person's (99 % within {worst:.2f})"]
-        for name in ("upper_arm", "forearm", "thigh", "shin"):
-            found = [self.limbs[f"{name}.{side}"] for side in "LR" if f"{name}.{side}" in self.limbs]
-            if found:
-                values = ", ".join(f"{one:.2f}" for one, _ in found)
-                text.append(f"  {name.replace('_', ' ')}s: {values} degrees")
+        text = [
+            f"limbs point {mean:.2f} degrees away from the person's on average, below {worst:.2f} in 99 % of the frames"
+        ]
+        for part in ("upper_arm", "forearm", "thigh", "shin"):
+            sides = {"left": self.limbs.get(f"{part}.L"), "right": self.limbs.get(f"{part}.R")}
+            values = [f"{side} {found[0]:.2f}" for side, found in sides.items() if found is not None]
+            if values:
+                text.append(f"  {part.replace('_', ' ')}s: {', '.join(values)} degrees")
         if self.checked is not None:
+            usual, most = self.checked
             text.append(
-                f"as Blender poses the skin's bones: {self.checked[0]:.2f}, at most {self.checked[1]:.2f} degrees"
+                f"as Blender poses the bones that move the skin: {usual:.2f} degrees on average, {most:.2f} at most"
             )
-        own, before, after = self.slide
-        source = f", {own:.0f} in the source" if own is not None else ""
-        text.append(f"standing feet slide {after:.0f} mm/s ({before:.0f} before they were locked{source})")
+        text.append(self._slide_line())
         if self.below_floor >= 1:
             text.append(f"feet get {self.below_floor:.0f} mm below the floor")
         if self.limited is not None:
-            held = ", ".join(
-                f"{slot} in {count} (by {most:.0f} degrees)" for slot, (count, most) in self.limited.items()
-            )
-            text.append(
-                f"joints held within their limits, frames: {held}" if held else "no joint went beyond its limits"
-            )
+            held = ", ".join(_held(slot, *found) for slot, found in self.limited.items())
+            text.append(f"joints held within their limits: {held}" if held else "no joint went beyond its limits")
         share = f", {self.keys / self.all_keys:.0%} of one on every frame" if self.keys < self.all_keys else ""
         text.append(f"{self.keys} keys on frames {self.frames[0]:g} to {self.frames[1]:g}{share}")
         if self.unmapped:
-            text.append(f"not mapped: {', '.join(self.unmapped)}")
+            text.append(f"no bones for {', '.join(in_words(self.unmapped))}: what they do is left out")
         return [*text, *self.unobserved, *self.notes, *(f"warning: {one}" for one in self.warnings)]
+
+    def _slide_line(self) -> str:
+        own, before, after = self.slide
+        source = f"{own:.0f} in the source" if own is not None else ""
+        if self.locked:
+            besides = ", ".join(one for one in (f"{before:.0f} before they were locked", source) if one)
+        else:
+            besides = "; ".join(one for one in (source, "they are not locked") if one)
+        return f"standing feet slide {after:.0f} mm/s ({besides})"
+
+
+def _held(slot: str, count: int, most: float) -> str:
+    degrees = f"{most:.0f}"
+    return (
+        f"{in_words((slot,))[0]} in {count} frame{'s' * (count != 1)} "
+        f"(by {degrees} degree{'s' * (degrees != '1')} at most)"
+    )
 
 
 def limb_errors(
@@ -153,16 +169,13 @@ def below_floor(moved: Transfer, slots: Mapping[str, str]) -> float:
     return 1000.0 * max(0.0, floor - lowest)
 
 
-_PAIRS = {"upper_arm": "upper arms", "thigh": "thighs"}
-
-
 def unobserved(solved: SegmentRotations) -> tuple[str, ...]:
     """What of the person was not seen, and what stands in for it, a sentence each."""
     seen = dict(zip(SEGMENTS, solved.observed.any(0).tolist(), strict=True))
     rolled = dict(zip(SEGMENTS, (solved.twist > 0).any(0).tolist(), strict=True))
     text = []
     if not (rolled["forearm.L"] or rolled["forearm.R"]):
-        text.append("how the forearms turn about themselves cannot be seen: they follow the elbows")
+        text.append("how the forearms turn about themselves (their twist) was not captured: they follow the elbows")
     if not (seen["hand.L"] or seen["hand.R"]):
         text.append("the hands were not seen: they follow the forearms")
     if not seen["head"]:
@@ -173,8 +186,7 @@ def unobserved(solved: SegmentRotations) -> tuple[str, ...]:
         text.append("heels were not seen: how the feet roll follows the shins")
     if not (seen["toe.L"] or seen["toe.R"]):
         text.append("toes are not captured: they follow the feet")
-    for part, words in _PAIRS.items():
-        for side, name in (("L", "left"), ("R", "right")):
-            if not seen[f"{part}.{side}"]:
-                text.append(f"the {name} one of the {words} was never seen: it follows the body")
+    for slot in ("upper_arm.L", "upper_arm.R", "thigh.L", "thigh.R"):
+        if not seen[slot]:
+            text.append(f"the {in_words((slot,))[0]} was never seen: it follows the body")
     return tuple(text)

@@ -119,6 +119,7 @@ def retarget(
         all_keys=sum(curve.values.size for curve in curves if not curve.bone or curve.bone in real.rows),
         frames=(float(frames[0]), float(frames[-1])),
         warnings=_warnings(rig, slots),
+        locked=options.feet,
     )
     return Retargeted(tuple(keys), frames, times, poser, source, report, options.keys == "reduced")
 

@@ -8,6 +8,8 @@ pelvis alone. `root` is a bone on the floor that carries the whole figure. Left 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 SIDES = ("L", "R")
 _TRUNK = ("root", "hips", "pelvis", "spine", "chest", "neck", "head")
 _ARM = ("shoulder", "upper_arm", "forearm", "hand")
@@ -52,3 +54,21 @@ def segment_of(slot: str) -> str:
     if stem in ("pelvis", "root"):
         return "hips"
     return stem if stem in CHAINS else slot
+
+
+def in_words(slots: Collection[str]) -> list[str]:
+    """Slots as people call them: `hand.L` is "left hand", with `hand.R` besides "hands", `spine.1` is "spine 2"."""
+    found = []
+    for slot in slots:
+        stem, *ends = slot.split(".")
+        name = stem.replace("_", " ")
+        if ends and ends[-1] in SIDES:
+            name += "".join(f" {number}" for number in ends[:-1])
+            if len(ends) == 1 and all(f"{stem}.{side}" in slots for side in SIDES):
+                name = "feet" if name == "foot" else f"{name}s"
+            else:
+                name = f"{'left' if ends[-1] == 'L' else 'right'} {name}"
+        elif ends:
+            name = f"{name} {int(ends[0]) + 1}"
+        found.append(name)
+    return list(dict.fromkeys(found))

@@ -67,5 +67,5 @@ def test_it_is_no_source_and_says_why() -> None:
     armature = short()
     mapping = map_rig(metric_rig(armature))
     retarget_onto(armature, person(12), Options(), mapping.slots)
-    with pytest.raises(ValueError, match=r"has no bone for hand\.L, hand\.R, foot\.L, foot\.R"):
+    with pytest.raises(ValueError, match="has no bone for hands, feet"):
         list(armature_source(armature, mapping.slots))
