@@ -27,7 +27,7 @@ def test_every_line_says_what_it_counts() -> None:
     assert REPORT.lines() == [
         "limbs point 0.58 degrees away from the person's on average, below 9.00 in 99 % of the frames",
         "  upper arms: left 0.50, right 0.25 degrees",
-        "  shins: left 1.00 degrees",
+        "  shins: left 1.00 degrees (bent so that feet stand)",
         "as Blender poses the bones that move the skin: 0.80 degrees on average, 9.00 at most",
         "standing feet slide 1 mm/s (263 before they were locked, 132 in the source)",
         "joints held within their limits: left foot in 3 frames (by 1 degree at most), "

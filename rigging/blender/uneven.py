@@ -24,9 +24,9 @@ def check_stretch(armature: bpy.types.Object, rig: Rig, options: Options) -> np.
     whose = _uneven(armature)
     remedy = f"apply the scale of {whose} (Ctrl+A) or make it even"
     if not keeps_level(stretch):
-        raise ValueError(f"{whose} is scaled unevenly and aslant, so that {armature.name} leans; {remedy}")
+        raise ValueError(f"{whose} is scaled unevenly and aslant, so that the figure leans; {remedy}")
     if options.root == "object":
-        raise ValueError(f"{armature.name} cannot carry the motion as an object that is scaled unevenly; {remedy}")
+        raise ValueError(f"an object that is scaled unevenly cannot carry the motion; {remedy}, or choose another root")
     return stretch
 
 

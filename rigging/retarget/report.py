@@ -26,6 +26,9 @@ LIMBS: dict[str, tuple[str, str, str]] = {
     )
 }  # fmt: skip
 
+#: Degrees that are worth a reason.
+_SEEN = 0.5
+
 
 @dataclass(frozen=True)
 class Report:
@@ -73,7 +76,9 @@ class Report:
             sides = {"left": self.limbs.get(f"{part}.L"), "right": self.limbs.get(f"{part}.R")}
             values = [f"{side} {found[0]:.2f}" for side, found in sides.items() if found is not None]
             if values:
-                text.append(f"  {part.replace('_', ' ')}s: {', '.join(values)} degrees")
+                bent = self.locked and part in ("thigh", "shin") and worst > _SEEN
+                why = " (bent so that feet stand)" if bent else ""
+                text.append(f"  {part.replace('_', ' ')}s: {', '.join(values)} degrees{why}")
         if self.checked is not None:
             usual, most = self.checked
             text.append(
