@@ -13,7 +13,7 @@ from video_mocap.rigging.retarget.ends import with_ends
 from video_mocap.rigging.retarget.mapping import IncompleteMappingError, map_rig
 from video_mocap.rigging.retarget.options import Options
 from video_mocap.rigging.retarget.retarget import retarget
-from video_mocap.rigging.retarget.rig import Rig
+from video_mocap.rigging.retarget.rig import Bone, Rig
 from video_mocap.rigging.retarget.source import take_source
 from video_mocap.rigging.vectors import unit
 
@@ -56,6 +56,17 @@ def test_tails_that_say_nothing_are_not_believed() -> None:
         map_rig(odd)
     with pytest.raises(ValueError, match="has no bone for left hand"):
         retarget(take_source(take_of(walk()[None], 24.0), 1), odd, slots)
+
+
+@pytest.mark.parametrize(("name", "taken"), [("thing", False), ("sword", True)])
+def test_a_bone_that_lies_there_is_for_the_user_to_say(name: str, taken: bool) -> None:
+    """A hand may hang from the root; what is held in a hand says nothing."""
+    rig, slots = short()
+    row = rig.rows["forearm.L"]
+    rest = rig.bones[row].rest.copy()
+    rest[:3, 3] += 0.95 * rig.bones[row].length * rest[:3, 1]
+    held = replace(rig, bones=(*rig.bones, Bone(name, 0, rest, 0.1)))
+    assert ("hand.L" in with_ends(held, slots)[1]) == taken
 
 
 @pytest.mark.parametrize("keys", ["scene", "reduced"])

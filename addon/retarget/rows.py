@@ -9,12 +9,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...rigging.retarget.ends import goes_on, part_above
+from ...rigging.retarget.ends import NEAR, goes_on, is_held, part_above
 from ...rigging.retarget.slots import CHAINS, ENDS, REQUIRED, SLOTS, chain
 from .settings import RetargetSettings, SlotItem, filling
 
-#: Of a bone's length: what hangs so close to its tail is the next part of the limb.
-_AT_THE_END = 0.3
 _SIDES = {"L": "Left", "R": "Right"}
 
 
@@ -66,7 +64,9 @@ def _ends_above(settings: RetargetSettings, slot: str) -> bool:
     if len(bones) < 2 or None in bones:
         return False
     upper, lower = bones
-    if any((child.head_local - lower.tail_local).length < _AT_THE_END * lower.length for child in lower.children):
+    tail = lower.tail_local
+    near = (one for one in settings.target.data.bones if (one.head_local - tail).length < NEAR * lower.length)
+    if not all(is_held(one.name) for one in near):
         return False
     return goes_on(*(np.array(place) for place in (upper.head_local, lower.head_local, lower.tail_local)))
 

@@ -2,7 +2,8 @@
 """Limbs without a hand or a foot, as low-poly characters have them: they end at the tail of the forearm or the shin.
 
 Such a rig is given bones there that are in no file, so that everything else finds whole limbs; they get no keys.
-A tail is believed only where it goes on about as the limb does: half of all files do not know where bones end.
+A tail is believed only where it goes on about as the limb does (half of all files do not know where bones end) and no
+bone lies there, which may be the hand, wherever it hangs from.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..vectors import swing, unit
+from .naming import is_beside, is_finger
 from .rig import Bone, Rig
 from .slots import ENDS
 
@@ -20,6 +22,8 @@ from .slots import ENDS
 _STRAIGHT = np.cos(np.radians(50.0))
 #: Of the part of the limb above, how long the last part may be.
 _LENGTHS = (0.4, 2.0)
+#: Of the last part's length: a bone that starts so close to its tail may be the hand itself.
+NEAR = 0.3
 _CARRYING = tuple(f"{part}.{side}" for part in ("upper_arm", "thigh") for side in "LR")
 _HAND, _FOOT = 0.35, 0.4  # of the last part's length
 
@@ -55,7 +59,16 @@ def _is_known(rig: Rig, slots: Mapping[str, str], last: str) -> bool:
     if slots[last] not in rig.rows or upper not in rig.rows:
         return False
     row = rig.rows[slots[last]]
-    return goes_on(rig.heads[rig.rows[upper]], rig.heads[row], rig.tails[row])
+    if not goes_on(rig.heads[rig.rows[upper]], rig.heads[row], rig.tails[row]):
+        return False
+    near = NEAR * np.linalg.norm(rig.tails[row] - rig.heads[row])
+    there = np.flatnonzero(np.linalg.norm(rig.heads - rig.tails[row], axis=1) < near)
+    return all(is_held(rig.bones[one].name) for one in there)
+
+
+def is_held(name: str) -> bool:
+    """Whether a bone where a limb ends is not the hand itself nor of it, such as what a hand holds."""
+    return is_beside(name) and not is_finger(name)
 
 
 def part_above(last: str) -> str:
