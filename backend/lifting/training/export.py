@@ -55,7 +55,7 @@ def export(run: Path, output: Path, version: str, validation: MotionSet) -> Side
     model = build_network(settings).to(validation.device)
     model.load_state_dict(state["average"])
     model = model.half().float().eval()
-    knots, values = calibrate(*sampled_errors(model, validation, settings, seed=2))
+    knots, values = calibrate(*sampled_errors(model.with_errors, validation, settings, seed=2))
     return save_checkpoint(output, model.half(), _sidecar(settings, version, knots, values))
 
 

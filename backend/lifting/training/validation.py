@@ -15,7 +15,7 @@ from ....rigging.joints import H36M17, TAKE
 from ...evaluation.metrics import p_mpjpe
 from .losses import split
 from .motion import MotionSet
-from .networks import Network, architecture_of, build_network
+from .networks import architecture_of, build_network
 from .samples import Batch, make_batch
 from .settings import Settings
 
@@ -71,10 +71,12 @@ def score(lift: Callable[[Tensor], tuple[Tensor, Tensor]], motion: MotionSet, se
     return _scores(*_lifted(lift, motion, settings, noise, 12345))
 
 
-def sampled_errors(model: Network, motion: MotionSet, settings: Settings, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def sampled_errors(
+    lift: Callable[[Tensor], tuple[Tensor, Tensor]], motion: MotionSet, settings: Settings, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """(N,) logarithms of expected errors and (N,) true ones, metres: every joint but the pelvis, noise as measured."""
     with torch.no_grad():
-        output, told, truth = _lifted(model.with_errors, motion, settings, "measured", seed)
+        output, told, truth = _lifted(lift, motion, settings, "measured", seed)
     distance = (split(output)[0] - truth.joints).norm(dim=-1)
     return told[:, :, 1:].flatten().double().numpy(), distance[:, :, 1:].flatten().double().numpy()
 
