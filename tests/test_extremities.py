@@ -71,6 +71,20 @@ def test_a_rig_that_hangs_from_its_origin_stands_on_its_toes() -> None:
     assert anatomy(hanging).joint("left_toe")[2] == pytest.approx(hanging.heads[hanging.rows["b_toe.L"], 2])
 
 
+def test_where_the_origin_is_in_the_hips_the_figure_walks_on_the_height_of_its_soles() -> None:
+    joints = walk(48)
+    source = Source(joints, np.isfinite(joints).all(-1).astype(float), np.arange(48) / 24)
+    ordinary, shift = make_rig(arms_down=40.0), np.eye(4)
+    shift[2, 3] = -0.9
+    bones = tuple(replace(bone, rest=shift @ bone.rest) for bone in ordinary.bones)
+    hung = replace(ordinary, bones=bones, world=ordinary.world @ np.linalg.inv(shift))
+    places = []
+    for rig in (ordinary, hung):
+        poser = retarget(source, rig, SLOTS, Options(scene_fps=24.0)).poser
+        places.append([rig.to_world(poser.pose(rig.rows[name])[:, :3, 3]) for name in SLOTS.values()])
+    assert np.abs(np.array(places[0]) - np.array(places[1])).max() < 1e-6
+
+
 def test_a_standing_rest_pose_is_not_moved_when_feet_are_locked() -> None:
     rig = make_rig(arms_down=40.0, seed=4)
     joints = np.repeat(anatomy(rig).joints[None], 20, 0)

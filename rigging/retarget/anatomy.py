@@ -35,18 +35,24 @@ _NEUTRAL = {
 }
 
 
+#: Cosine to the vertical from which a figure stands; part of the leg by which its origin may be off its soles.
+_STANDS, _FAR = 0.9, 0.25
+
+
 @dataclass(frozen=True)
 class Anatomy:
     """A mapped rig's body in the rest pose, world.
 
     joints: (26, 3) as `joints.TAKE`, in the units of the world. frames: the segments' rest frames (F = 1).
     up: (3,) unit, the way the figure stands. leg: thigh + shin + height of the ankle, both sides averaged.
+    floor: height of the floor that it walks on, along the world's Z.
     """
 
     joints: np.ndarray
     frames: SegmentRotations
     up: np.ndarray
     leg: float
+    floor: float
 
     def joint(self, name: str) -> np.ndarray:
         """(3,) one joint."""
@@ -97,7 +103,8 @@ def find_anatomy(rig: Rig, slots: Mapping[str, str]) -> Anatomy:
     leg = np.mean([_leg(joints, prefix, up) for prefix in ("left_", "right_")])
     if not leg > 0:
         raise ValueError(f"{rig.name} has legs of no length: its bones are mapped wrongly")
-    return Anatomy(joints, segment_rotations(joints[None]), up, float(leg))
+    floor = _floor(joints, up, float(leg), float(rig.world[2, 3]))
+    return Anatomy(joints, segment_rotations(joints[None]), up, float(leg), floor)
 
 
 def trunk_height(anatomy: Anatomy, point: np.ndarray) -> float:
@@ -115,6 +122,15 @@ def _complete(joints: np.ndarray, up: np.ndarray) -> np.ndarray:
     turn = swing(up, np.array([0.0, 0, 1]))
     standing = (turn @ joints.T).T
     return (turn.T @ complete_rest_pose(standing).T).T
+
+
+def _floor(joints: np.ndarray, up: np.ndarray, leg: float, origin: float) -> float:
+    """The height of the object's origin; where a figure that stands has it elsewhere than at its feet, in its hips say,
+    the height of its soles."""
+    soles = min(
+        float(joints[TAKE.index(f"{side}_{part}"), 2]) for side in ("left", "right") for part in ("heel", "toe")
+    )
+    return soles if up[2] > _STANDS and abs(soles - origin) > _FAR * leg else origin
 
 
 def _leg(joints: np.ndarray, prefix: str, up: np.ndarray) -> float:

@@ -30,7 +30,7 @@ _LOOSE = 0.05  # how much the way of a foot in swing counts against that of one 
 
 def lock_feet(moved: Transfer, source: Source, slots: Mapping[str, str]) -> np.ndarray:
     """Correct hips, legs and feet of `moved` in place. Returns (F, 2): is the left, the right foot locked."""
-    times, floor, frames = source.times, float(moved.poser.rig.world[2, 3]), len(source.times)
+    times, floor, frames = source.times, moved.anatomy.floor, len(source.times)
     contacts = source.contacts
     if contacts is None:
         contacts = find_contacts(source.joints, times, person_leg(source))
@@ -56,7 +56,7 @@ def lock_feet(moved: Transfer, source: Source, slots: Mapping[str, str]) -> np.n
 
 def _legs(moved: Transfer, slots: Mapping[str, str], stands: np.ndarray, rise: np.ndarray, times: np.ndarray) -> Legs:
     """The legs as they are now, and what their feet want, as parts of the leg."""
-    floor, leg = float(moved.poser.rig.world[2, 3]), moved.anatomy.leg
+    floor, leg = moved.anatomy.floor, moved.anatomy.leg
     feet = [_foot(moved, slots, side, stands, rise) for side in "LR"]
     hips, knees, ankles = (_joints(moved, slots, part, len(stands)) for part in ("thigh", "shin", "foot"))
     bones = np.stack([np.linalg.norm(knees - hips, axis=-1), np.linalg.norm(ankles - knees, axis=-1)], -1)
@@ -89,7 +89,7 @@ def _shortened(away: np.ndarray, kept: np.ndarray) -> np.ndarray:
 
 def _near_floor(moved: Transfer, slots: Mapping[str, str], shifts: np.ndarray) -> np.ndarray:
     """(F, 2) 1 for a foot on the floor, 0 for one that is well above it."""
-    floor, leg = float(moved.poser.rig.world[2, 3]), moved.anatomy.leg
+    floor, leg = moved.anatomy.floor, moved.anatomy.leg
     points = [np.minimum(*(point[:, 2] for point in foot_points(moved, slots, side))) for side in "LR"]
     return 1 - smoothstep((np.stack(points, 1) + shifts[..., 2] - floor) / leg, 0.0, 0.05)
 

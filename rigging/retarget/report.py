@@ -169,9 +169,8 @@ def source_slide(source: Source, stands: np.ndarray) -> float | None:
 
 def below_floor(moved: Transfer, slots: Mapping[str, str]) -> float:
     """mm, world, the deepest that a heel or toe gets under the floor on which the rig stands."""
-    floor = float(moved.poser.rig.world[2, 3])
     lowest = min(float(np.min(point[:, 2])) for side in "LR" for point in foot_points(moved, slots, side))
-    return 1000.0 * max(0.0, floor - lowest)
+    return 1000.0 * max(0.0, moved.anatomy.floor - lowest)
 
 
 def unobserved(solved: SegmentRotations) -> tuple[str, ...]:

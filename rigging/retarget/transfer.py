@@ -100,7 +100,7 @@ def transfer(source: Source, rig: Rig, slots: Mapping[str, str]) -> Transfer:
     for row in order:
         poser.turn_to(row, wanted[row])
     scale = anatomy.leg / person_leg(source)
-    origin = rig.world[:3, 3]
+    origin = np.array([*rig.world[:2, 3], anatomy.floor])
     _move_hips(poser, slots, origin + scale * pelvis)
     return Transfer(poser, anatomy, solved, wanted, pelvis, scale, tuple(order))
 
