@@ -20,7 +20,7 @@ from .splines import block_tridiagonal
 
 # Weights, for lengths as parts of the leg, seconds and radians. A limb's turn weighs 1.
 _STILL = 14.0  # s^2, speed of a foot that stands
-_FLOOR = 1.5  # height of a foot that stands, over the floor or its step
+_FLOOR = 2.5  # height of a foot that stands, over the floor or its step
 _DEEP = 100.0  # of what gets under the floor
 _HIPS = 0.1  # the hips' way
 _DRIFT = 0.01  # s^2, its speed
