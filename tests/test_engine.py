@@ -287,7 +287,7 @@ def test_a_stalled_service_never_blocks_the_caller(service: ServiceProcess, prox
     assert told.retrying
     began = time.monotonic()
     made.close()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 3  # 2 s, and what a busy machine adds
     until(lambda: not our_threads(), 2)
     assert list(tmp_path.iterdir()) == []
 
