@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with adapt: what detect wrote of footage, or a take; may be given several times",
     )
     parser.add_argument(
-        "--config", type=Path, metavar="FILE.toml", help="how to train (default: as the shipped lifter)"
+        "--config", type=Path, metavar="FILE.toml", help="how to train (default: a network like the shipped one)"
     )
     parser.add_argument("--initial", type=Path, metavar="X.safetensors", help="weights that a new training starts from")
     parser.add_argument("--minutes", type=options.seconds, metavar="MINUTES", help="stop after so long, ready to go on")
