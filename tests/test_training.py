@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -179,7 +180,7 @@ def test_losses_are_zero_at_the_truth_and_count_what_they_name() -> None:
     batch = make_batch(motion(), 4, 3, (4, 4), generator(), replace(SMALL.data, noise="none"))
     truth = torch.cat([batch.joints, batch.up[:, :, None], batch.root[:, :, None]], dim=2)
     weights = LossSettings(direction=1.0, velocity=1.0)
-    told = torch.zeros(4, 3, 26)
+    told = torch.full((4, 3, 26), math.log(1e-3))
     assert float(total_loss(truth, told, batch, weights)) == pytest.approx(0, abs=1e-5)
     moved = truth + torch.tensor([0.3, 0, 0])
     assert float(total_loss(moved, told, batch, LossSettings(up=0, root=0))) == pytest.approx(0, abs=1e-5)
@@ -187,6 +188,12 @@ def test_losses_are_zero_at_the_truth_and_count_what_they_name() -> None:
     shaken[:, 1, 5] += 0.26
     still = float(total_loss(shaken, told, batch, LossSettings(up=0, root=0)))
     assert float(total_loss(shaken, told, batch, LossSettings(up=0, root=0, velocity=1))) > 1.5 * still
+
+
+def test_an_error_that_was_told_much_too_small_does_not_blow_up() -> None:
+    batch = make_batch(motion(), 4, 1, (4, 4), generator(), SMALL.data)
+    output = torch.zeros(4, 1, 28, 3)
+    assert float(total_loss(output, torch.full((4, 1, 26), -50.0), batch, SMALL.loss)) < 5
 
 
 def test_telling_errors_teaches_the_rest_nothing() -> None:
