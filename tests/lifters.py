@@ -37,7 +37,7 @@ STANDING = np.array(
 )
 
 
-def videopose3d(path: Path, model: TemporalModel) -> Path:
+def videopose3d(path: Path, model: TemporalModel, legacy: bool = False, **more: object) -> Path:
     """A file as VideoPose3D's training writes it, generator of the shuffling included."""
     content = {
         "epoch": 80,
@@ -47,20 +47,21 @@ def videopose3d(path: Path, model: TemporalModel) -> Path:
         "model_pos": model.state_dict(),
         "model_traj": None,
         "random_state_semi": None,
+        **more,
     }
-    torch.save(content, path)
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
     return path
 
 
-def mmpose(path: Path, model: TemporalModel) -> Path:
-    """The same network in mmpose's layout."""
-    renamed = {}
+def mmpose(path: Path, model: TemporalModel, head: str = "head", **more: torch.Tensor) -> Path:
+    """The same network in mmpose's layout, whose last layer was called differently once; more: tensors beside it."""
+    renamed = dict(more)
     for key, value in model.state_dict().items():
         part, *rest = key.split(".")
         if part.startswith("expand"):
             new = f"backbone.expand_conv.{part[7:]}.{rest[0]}"
         elif part == "shrink":
-            new = f"head.conv.{rest[0]}"
+            new = f"{head}.conv.{rest[0]}"
         else:
             block, which = divmod(int(rest[0]), 2)
             new = f"backbone.tcn_blocks.{block}.conv{which + 1}.0.{part[7:]}.{rest[1]}"

@@ -6,10 +6,10 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -18,6 +18,10 @@ from video_mocap.backend.lifting.checkpoint import build_model, load_checkpoint,
 from video_mocap.backend.lifting.network import Architecture, TemporalModel
 from video_mocap.backend.lifting.sidecar import Sidecar, read_sidecar
 from video_mocap.rigging.joints import COCO17, H36M17
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from lifters import mmpose, videopose3d
 
 
 def model_of(widths=(3, 3, 3), joints_in=17, features=2, joints_out=17, **more) -> TemporalModel:
@@ -39,22 +43,6 @@ def sidecar_of(model: TemporalModel) -> Sidecar:
         licence="CC0-1.0",
         trained_on="nothing",
     )
-
-
-def published(path: Path, model: TemporalModel, legacy: bool = False, **more) -> Path:
-    """A file as VideoPose3D's training writes it, generator of the shuffling included."""
-    content = {
-        "epoch": 80,
-        "lr": np.float64(1e-3),
-        "random_state": np.random.RandomState(1234),
-        "optimizer": torch.optim.Adam(model.parameters(), amsgrad=True).state_dict(),
-        "model_pos": model.state_dict(),
-        "model_traj": None,
-        "random_state_semi": None,
-        **more,
-    }
-    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
-    return path
 
 
 @pytest.mark.parametrize(
@@ -88,7 +76,7 @@ def test_round_trip(model, tmp_path):
 @pytest.mark.parametrize("legacy", [False, True])
 def test_published_checkpoint_with_numpy_generators(legacy, tmp_path):
     model = model_of([3] * 5)
-    checkpoint = load_checkpoint(published(tmp_path / "p.bin", model, legacy))
+    checkpoint = load_checkpoint(videopose3d(tmp_path / "p.bin", model, legacy))
     assert checkpoint.architecture == model.architecture.__class__(17, 2, 17, (3,) * 5, channels=16)
     assert checkpoint.sidecar.joints_in == COCO17.names
     assert checkpoint.sidecar.joints_out == H36M17.names
@@ -101,14 +89,14 @@ def test_published_checkpoint_with_numpy_generators(legacy, tmp_path):
 
 def test_listed_checkpoints_are_known_by_their_names(tmp_path):
     for name, joints in (("pretrained_h36m_cpn.bin", H36M17), ("pretrained_h36m_detectron_coco.bin", COCO17)):
-        checkpoint = load_checkpoint(published(tmp_path / name, model_of([3] * 5)))
+        checkpoint = load_checkpoint(videopose3d(tmp_path / name, model_of([3] * 5)))
         assert checkpoint.sidecar.joints_in == joints.names
         assert checkpoint.sidecar.licence == "CC BY-NC 4.0"
         assert checkpoint.warnings == ()
 
 
 def test_notes_beside_a_checkpoint_say_what_its_weights_cannot(tmp_path):
-    path = published(tmp_path / "mine.bin", model_of())
+    path = videopose3d(tmp_path / "mine.bin", model_of())
     notes = {"joints_in": "h36m-17", "causal": True, "fps": 25, "licence": "CC0-1.0", "trained_on": "my own"}
     path.with_suffix(".json").write_text(json.dumps(notes))
     checkpoint = load_checkpoint(path)
@@ -132,7 +120,7 @@ def test_notes_beside_a_checkpoint_say_what_its_weights_cannot(tmp_path):
     ],
 )
 def test_notes_that_cannot_be(notes, message, tmp_path):
-    path = published(tmp_path / "mine.bin", model_of())
+    path = videopose3d(tmp_path / "mine.bin", model_of())
     path.with_suffix(".json").write_text(json.dumps(notes))
     with pytest.raises(UserError, match=message):
         load_checkpoint(path)
@@ -153,19 +141,7 @@ def test_other_wrappings(tmp_path):
 @pytest.mark.parametrize("head", ["head", "keypoint_head"])
 def test_mmpose_layout(head, tmp_path):
     model = model_of([3] * 4)
-    renamed = {}
-    for key, value in model.state_dict().items():
-        part, *rest = key.split(".")
-        if part.startswith("expand"):
-            new = f"backbone.expand_conv.{part[7:]}.{rest[0]}"
-        elif part == "shrink":
-            new = f"{head}.conv.{rest[0]}"
-        else:
-            block, which = divmod(int(rest[0]), 2)
-            new = f"backbone.tcn_blocks.{block}.conv{which + 1}.0.{part[7:]}.{rest[1]}"
-        renamed[new] = value
-    renamed["traj_head.conv.weight"] = torch.zeros(3, 16, 1)
-    torch.save({"meta": {"version": "x"}, "state_dict": renamed}, tmp_path / "m.pth")
+    mmpose(tmp_path / "m.pth", model, head, **{"traj_head.conv.weight": torch.zeros(3, 16, 1)})
     checkpoint = load_checkpoint(tmp_path / "m.pth")
     assert checkpoint.architecture == model.architecture
     assert all(torch.equal(checkpoint.state[key], value) for key, value in model.state_dict().items())
@@ -179,7 +155,7 @@ def test_the_known_bug_is_explained(tmp_path):
         small.load_state_dict(large.state_dict())
     assert str(plain.value).count('"layers_') == 24
     assert "Missing" not in str(plain.value)
-    path = published(tmp_path / "p.bin", large)
+    path = videopose3d(tmp_path / "p.bin", large)
     with pytest.raises(UserError) as explained:
         load_checkpoint(path, widths=(3, 3, 3))
     assert str(explained.value).endswith(
@@ -210,7 +186,7 @@ def test_malicious_pickle_does_not_run(form, tmp_path):
     if form == "plain pickle":
         path.write_bytes(pickle.dumps(bomb, protocol=2))
     else:
-        published(path, model_of(), legacy=form == "legacy", extra=bomb)
+        videopose3d(path, model_of(), legacy=form == "legacy", extra=bomb)
     with pytest.raises(UserError, match=r"was not loaded because it asks to run posix\.mkdir|nt\.mkdir"):
         load_checkpoint(path)
     assert not bomb.victim.exists()
@@ -221,7 +197,7 @@ def test_malicious_pickle_does_not_run(form, tmp_path):
 def test_half_downloaded(name, kept, tmp_path):
     path, model = tmp_path / name, model_of()
     if path.suffix == ".bin":
-        published(path, model, legacy=name.startswith("legacy"))
+        videopose3d(path, model, legacy=name.startswith("legacy"))
     else:
         save_file(model.state_dict(), path)
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])

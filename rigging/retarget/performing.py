@@ -47,7 +47,8 @@ class Performed:
 def perform(source: Source, rig: Rig, slots: Mapping[str, str], options: Options) -> Performed:
     """Put a person's motion on a rig's body. Raises ValueError, in one sentence, as `retarget`."""
     raw = trimmed(source, *options.trim)
-    raw = replace(raw, contacts=_contacts(raw))
+    contacts = _contacts(raw)
+    raw = replace(raw, contacts=contacts)
     # Before the feet are locked, so that they stand still all the same.
     source = smoothed_source(raw, options.smoothing, options.strength)
     given = slots
@@ -58,7 +59,7 @@ def perform(source: Source, rig: Rig, slots: Mapping[str, str], options: Options
         moved, limited = limit_joints(moved, given)
     moved = share(moved, slots)
     scaled_path(moved, slots, options.scale)
-    stands = standing(_contacts(raw), raw.times)
+    stands = standing(contacts, raw.times)
     own, before = source_slide(raw, stands), slide(moved, slots, stands, source.times)
     if options.feet:
         lock_feet(moved, source, slots)

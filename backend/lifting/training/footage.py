@@ -23,13 +23,11 @@ from ...stages.source import read_source
 from ..confidence import select_keypoints
 from ..normalise import person
 from ..resampling import fill_missing, lifter_times, resample_track
-from .losses import split
+from .losses import bones, split
 
 _SHARED = [name for name in COCO17.names if name in TAKE]
 _SEEN = [COCO17.index(name) for name in _SHARED]
 _LIFTED = [TAKE.index(name) for name in _SHARED]
-_PARENTS = [parent for parent, _ in TAKE.bones]
-_CHILDREN = [child for _, child in TAKE.bones]
 #: Metres beyond which the pull of a keypoint weakens (as the logarithm's slope), so that outliers are hardly followed.
 _REACH = 0.15
 
@@ -119,7 +117,7 @@ def bone_error(joints: Tensor, truth: Tensor) -> Tensor:
     """Mean over bones of the difference of mean lengths, metres; (B, T, 26, 3) each (VideoPose3D's term)."""
 
     def lengths(points: Tensor) -> Tensor:
-        return (points[:, :, _CHILDREN] - points[:, :, _PARENTS]).norm(dim=-1).mean((0, 1))
+        return bones(points).norm(dim=-1).mean((0, 1))
 
     return (lengths(joints) - lengths(truth)).abs().mean()
 

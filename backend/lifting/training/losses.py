@@ -41,13 +41,14 @@ def total_loss(output: Tensor, log_errors: Tensor, batch: Batch, weights: LossSe
     loss = loss + weights.up * (up - batch.up).norm(dim=-1).mean()
     loss = loss + weights.root * (root - batch.root).abs().sum(-1).mean()
     if weights.direction > 0:
-        bones, true_bones = _directions(joints), _directions(batch.joints)
-        loss = loss + weights.direction * (bones - true_bones).norm(dim=-1).mean()
+        directions, true_directions = (normalize(bones(each), dim=-1, eps=1e-4) for each in (joints, batch.joints))
+        loss = loss + weights.direction * (directions - true_directions).norm(dim=-1).mean()
     if weights.velocity > 0:
         loss = loss + weights.velocity * (joints - batch.joints).diff(dim=1).norm(dim=-1).mean()
     wanted = torch.log(distance.detach()[:, :, 1:] + _NO_ERROR)
     return loss + 0.01 * (log_errors[:, :, 1:] - wanted).abs().mean()
 
 
-def _directions(joints: Tensor) -> Tensor:
-    return normalize(joints[:, :, _CHILDREN] - joints[:, :, _PARENTS], dim=-1, eps=1e-4)
+def bones(joints: Tensor) -> Tensor:
+    """(B, T, 26, 3) to (B, T, 25, 3): from each joint's parent to the joint."""
+    return joints[:, :, _CHILDREN] - joints[:, :, _PARENTS]

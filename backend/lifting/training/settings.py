@@ -10,9 +10,9 @@ from typing import Any
 
 from ....rigging.joints import TAKE
 from ...errors import UserError
+from ..temporal import ROOT, UP
 
-#: What the network gives beside the joints of a take: world up, and where the pelvis is (`samples.Batch.root`).
-UP, ROOT = "up", "root"
+#: What the network gives: the joints of a take, world up, and where the pelvis is (`samples.Batch.root`).
 OUTPUTS = (*TAKE.names, UP, ROOT)
 KINDS = ("temporal", "linear")
 #: "measured": as the carried detector errs. "none": exact keypoints.
