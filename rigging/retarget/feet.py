@@ -28,13 +28,17 @@ _SOFT = 0.02
 _LOOSE = 0.05  # how much the way of a foot in swing counts against that of one that stands
 
 
+def contacts_of(source: Source) -> np.ndarray:
+    """(F, 4) the source's contacts, found in its motion where it has none. Raises ValueError as `person_leg`."""
+    if source.contacts is not None:
+        return source.contacts
+    return find_contacts(source.joints, source.times, person_leg(source))
+
+
 def lock_feet(moved: Transfer, source: Source, slots: Mapping[str, str]) -> np.ndarray:
     """Correct hips, legs and feet of `moved` in place. Returns (F, 2): is the left, the right foot locked."""
     times, floor, frames = source.times, moved.anatomy.floor, len(source.times)
-    contacts = source.contacts
-    if contacts is None:
-        contacts = find_contacts(source.joints, times, person_leg(source))
-    stands = standing(contacts, times)
+    stands = standing(contacts_of(source), times)
     locked = np.stack([stands[:, :2].any(1), stands[:, 2:].any(1)], 1)
     rise = moved.scale * np.nan_to_num(source.joints[:, FOOT_ROWS, 2])
     for number, side in enumerate("LR"):

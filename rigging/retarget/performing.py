@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .contacts import find_contacts, standing
+from .contacts import standing
 from .editing import moved_by, scaled_path
 from .ends import with_ends
-from .feet import lock_feet
+from .feet import contacts_of, lock_feet
 from .hanging import hung
 from .limits import limit_joints
 from .options import Options
@@ -19,7 +19,7 @@ from .report import slide, source_slide
 from .rig import Rig
 from .smoothing import smoothed_source
 from .source import trimmed
-from .transfer import Source, Transfer, person_leg, transfer
+from .transfer import Source, Transfer, transfer
 from .twist import share
 
 
@@ -47,7 +47,7 @@ class Performed:
 def perform(source: Source, rig: Rig, slots: Mapping[str, str], options: Options) -> Performed:
     """Put a person's motion on a rig's body. Raises ValueError, in one sentence, as `retarget`."""
     raw = trimmed(source, *options.trim)
-    contacts = _contacts(raw)
+    contacts = contacts_of(raw)
     raw = replace(raw, contacts=contacts)
     # Before the feet are locked, so that they stand still all the same.
     source = smoothed_source(raw, options.smoothing, options.strength)
@@ -66,9 +66,3 @@ def perform(source: Source, rig: Rig, slots: Mapping[str, str], options: Options
     moved_by(moved, slots, np.array(options.offset))
     slides = (None if own is None else moved.scale * own, before)
     return Performed(source, moved, rig, slots, body, stands, slides, limited)
-
-
-def _contacts(source: Source) -> np.ndarray:
-    if source.contacts is not None:
-        return source.contacts
-    return find_contacts(source.joints, source.times, person_leg(source))
