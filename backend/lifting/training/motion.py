@@ -60,6 +60,7 @@ class MotionSet:
     """Clips one after the other.
 
     positions: (N, J, 3) float32 metres, world, Z up. names: (J,). start, length: (C,) rows. fps: (C,) Hz.
+    chance: (N,) running sum of the probability that a window is drawn around a row; None: every second alike.
     """
 
     positions: Tensor
@@ -67,6 +68,7 @@ class MotionSet:
     start: Tensor
     length: Tensor
     fps: Tensor
+    chance: Tensor | None = None
 
     @property
     def device(self) -> torch.device:
@@ -81,7 +83,18 @@ class MotionSet:
         """The same on another device."""
         arrays = (each.to(device) for each in (self.positions, self.start, self.length, self.fps))
         positions, start, length, fps = arrays
-        return MotionSet(positions, self.names, start, length, fps)
+        chance = None if self.chance is None else self.chance.to(device)
+        return MotionSet(positions, self.names, start, length, fps, chance)
+
+    def draw(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Moments at random: (size,) clip numbers, and (size,) rows within the clips, not whole ones."""
+        if self.chance is None:
+            clips = torch.multinomial(self.length / self.fps, size, replacement=True, generator=generator)
+            return clips, torch.rand(size, generator=generator, device=self.device) * (self.length[clips] - 1)
+        at = torch.rand(size, generator=generator, device=self.device, dtype=torch.float64)
+        rows = torch.searchsorted(self.chance, at).clamp_max(len(self.positions) - 1)
+        clips = torch.searchsorted(self.start, rows, right=True) - 1
+        return clips, (rows - self.start[clips]).float()
 
 
 def load_motion(folder: Path, without: Sequence[str] = ()) -> MotionSet:

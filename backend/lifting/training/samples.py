@@ -18,6 +18,7 @@ from .camera import sample_cameras
 from .detector_noise import add_noise, occluded
 from .motion import MotionSet, proportions, windows
 from .settings import DataSettings
+from .variety import brought_down, with_other_arms
 
 #: Frames beside the receptive field, so that the normaliser sees what it sees in a longer clip.
 _MARGIN = 15
@@ -71,11 +72,13 @@ def film(
     def rand(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator, device=device)
 
-    seconds = motion.length / motion.fps
-    clips = torch.multinomial(seconds, size, replacement=True, generator=generator)
-    centre = rand(size) * (motion.length[clips] - 1)
+    clips, centre = motion.draw(size, generator)
     tempo = torch.exp(data.tempo * torch.randn(size, generator=generator, device=device))
     positions = windows(motion, clips, centre, motion.fps[clips] / data.fps * tempo, frames)
+    if data.arms > 0:
+        positions = with_other_arms(positions, motion.names, data.arms, generator)
+    if data.down > 0:
+        positions = brought_down(positions, data.down, generator)
 
     # Another body, seen in a mirror half of the time, is one matrix per person over the joints.
     matrix = proportions(positions[:, 0], motion.names, generator, data.shape)

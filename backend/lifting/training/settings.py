@@ -38,7 +38,9 @@ class DataSettings:
     """fps: the rate the lifter works at, Hz. without: sources of the motion library that are left out, by file name.
     shape: standard deviation of the logarithm of a bone's factor; 0 keeps everybody's own proportions. tempo: likewise
     of the speed of the motion. focal: likewise of the guess at the focal length. noise: one of `NOISES`. confidence:
-    False tells the network only whether a point was found."""
+    False tells the network only whether a point was found. rare: how much more often rare moments are drawn, 0 not
+    at all. arms: share of the people that move their arms as somebody else. down: share that is laid down.
+    """
 
     fps: float = 30.0
     without: tuple[str, ...] = ()
@@ -47,6 +49,9 @@ class DataSettings:
     focal: float = 0.15
     noise: str = "measured"
     confidence: bool = True
+    rare: float = 1.5
+    arms: float = 0.25
+    down: float = 0.06
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class ScheduleSettings:
     steps: int = 8000
     batch: int = 512
     frames: int = 1
+    reuse: int = 1
     rate: float = 1e-3
     last_rate: float = 0.01
     warmup: int = 200
@@ -163,14 +169,14 @@ def _check(settings: Settings) -> None:
         raise ValueError("loss.velocity needs schedule.frames of at least 2")
     for table, names in (
         (network, ("channels",)),
-        (schedule, ("steps", "batch", "frames", "rate", "average")),
+        (schedule, ("steps", "batch", "frames", "reuse", "rate", "average")),
     ):
         for name in names:
             if not getattr(table, name) > 0:
                 raise ValueError(f"{name} must be more than 0, not {getattr(table, name)}")
     for table, names in (
         (network, ("dropout",)),
-        (data, ("shape", "tempo", "focal")),
+        (data, ("shape", "tempo", "focal", "rare", "arms", "down")),
         (loss, ("direction", "up", "root", "velocity", "footage")),
         (schedule, ("last_rate", "warmup", "seed")),
     ):

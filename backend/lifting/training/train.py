@@ -21,12 +21,15 @@ from .losses import total_loss
 from .motion import MotionSet
 from .networks import build_network
 from .samples import Batch, make_batch
-from .settings import Settings, plain, settings_from
+from .settings import ScheduleSettings, Settings, plain, settings_from
 from .validation import Scores, validate
+from .variety import by_rarity
 
 LAST, LOG = "last.pt", "log.txt"
 #: Steps between two looks at the validation motion.
 LOOK = 500
+#: Batches between two uses of one.
+_APART = 40
 
 
 class Run:
@@ -46,7 +49,8 @@ class Run:
         initial: dict[str, Tensor] | None = None,
         footage: Footage | None = None,
     ) -> None:
-        self.folder, self.settings, self._motion, self._footage = folder, settings, motion, footage
+        self.folder, self.settings, self._footage = folder, settings, footage
+        self._motion = by_rarity(motion, settings.data.rare) if settings.data.rare > 0 else motion
         schedule = settings.schedule
         if footage is not None and schedule.frames != 1:
             raise UserError("training with footage needs schedule.frames = 1")
@@ -66,10 +70,9 @@ class Run:
         """Train to the end, or until `stop`; gives the loss of each step, and saves the run when left."""
         try:
             with ThreadPoolExecutor(2) as pool:
-                coming = self._draw_ahead(pool, self.step)
+                drawn = _Drawn(self._draw, pool if self._motion.device.type == "cpu" else None, self.settings.schedule)
                 while self.step < self.settings.schedule.steps and not stop():
-                    batch = coming.result()
-                    coming = self._draw_ahead(pool, self.step + 1)
+                    batch = drawn.batch(self.step)
                     # In a thread of its own a step is whole whenever somebody presses Ctrl-C.
                     learning = pool.submit(self._learn, batch)
                     try:
@@ -110,15 +113,6 @@ class Run:
             raise UserError(f"{path} is not of this version: choose another folder, or delete it") from None
         self.step = int(state["step"])
 
-    def _draw_ahead(self, pool: ThreadPoolExecutor, number: int) -> Future[Batch]:
-        """The samples of a step, which depend on the seed and its number alone."""
-        # A GPU draws in its own stream of work; a second thread would only contend for it.
-        if self._motion.device.type == "cpu":
-            return pool.submit(self._draw, number)
-        done: Future[Batch] = Future()
-        done.set_result(self._draw(number))
-        return done
-
     def _draw(self, number: int) -> Batch:
         settings, schedule = self.settings, self.settings.schedule
         generator = torch.Generator(self._motion.device).manual_seed(schedule.seed * 1_000_003 + number)
@@ -154,6 +148,43 @@ class Run:
         # At the start the average is young: it forgets as fast as it has seen steps.
         _blend(self.average, self.model, min(1 - 1 / schedule.average, (1 + self.step) / (10 + self.step)))
         return float(loss.detach())
+
+
+class _Drawn:
+    """The batches that steps learn from: they depend on a step's number alone, also when a run goes on.
+
+    With `reuse` R a new batch is drawn every R steps, and steps between learn again from one of `_APART` or more
+    batches before. pool: draws the next one meanwhile; None draws when asked (a GPU draws in its own stream of work,
+    where a second thread would only contend for it).
+    """
+
+    def __init__(
+        self, draw: Callable[[int], Batch], pool: ThreadPoolExecutor | None, schedule: ScheduleSettings
+    ) -> None:
+        self._draw, self._pool, self._reuse = draw, pool, schedule.reuse
+        self._known: dict[int, Future[Batch]] = {}
+
+    def batch(self, step: int) -> Batch:
+        newest, again = divmod(step, self._reuse)
+        self._ask(newest)
+        if self._pool is not None:
+            self._ask(newest + 1)
+        wanted = newest - again * _APART
+        # The first steps have nothing older to come back to.
+        wanted = newest if wanted < 0 else wanted
+        self._ask(wanted)
+        for old in [number for number in self._known if number < newest - (self._reuse - 1) * _APART]:
+            del self._known[old]
+        return self._known[wanted].result()
+
+    def _ask(self, number: int) -> None:
+        if number in self._known:
+            return
+        if self._pool is not None:
+            self._known[number] = self._pool.submit(self._draw, number)
+        else:
+            self._known[number] = Future()
+            self._known[number].set_result(self._draw(number))
 
 
 def read_run(path: Path) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def sampled_errors(
 def _lifted(
     lift: Callable[[Tensor], tuple[Tensor, Tensor]], motion: MotionSet, settings: Settings, noise: str, seed: int
 ) -> tuple[Tensor, Tensor, Batch]:
-    data = replace(settings.data, shape=0.0, tempo=0.0, focal=0.0, noise=noise, without=())
+    data = replace(settings.data, shape=0.0, tempo=0.0, focal=0.0, arms=0.0, down=0.0, noise=noise, without=())
     generator = torch.Generator(motion.device).manual_seed(seed)
     architecture = architecture_of(settings)
     padding, causal = architecture.padding, architecture.causal
