@@ -24,6 +24,9 @@ class Candidates:
     confidence: (N,) float32, 0..1. kinds: (N,) int, rows of the detector's `names`.
     instances: (N,) int, which detection a candidate came from; -1 where the detector works bottom-up and cannot say.
     scales: (N,) float32 pixels, square root of the area of the person a candidate belongs to.
+    links: (L, 3) float32 or None: rows a, b of two candidates and how much speaks for their belonging to one person,
+    0..1, by a part affinity field or another source that looked at the picture between them. Pairs that are not listed
+    were not looked at.
     Raises ValueError if the arrays do not fit together.
     """
 
@@ -32,12 +35,17 @@ class Candidates:
     kinds: np.ndarray
     instances: np.ndarray
     scales: np.ndarray
+    links: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         count = len(self.positions)
         shapes = [np.shape(a) for a in (self.confidence, self.kinds, self.instances, self.scales)]
         if np.shape(self.positions) != (count, 2) or any(shape != (count,) for shape in shapes):
             raise ValueError(f"candidates of different number: positions {np.shape(self.positions)}, {shapes}")
+        if self.links is not None and (
+            np.shape(self.links)[1:] != (3,) or ((self.links[:, :2] < 0) | (self.links[:, :2] >= count)).any()
+        ):
+            raise ValueError(f"links must be rows a, b, affinity of candidates 0..{count - 1}")
 
     def __len__(self) -> int:
         return len(self.positions)
