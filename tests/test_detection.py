@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -179,6 +179,30 @@ def test_nobody_and_somebody_for_too_short_are_said_in_one_sentence() -> None:
 
 def test_one_frame_is_observed() -> None:
     assert _observe(1, {0}).keypoints.shape == (1, 1, 23, 3)
+
+
+class _ScriptedInBatches(_Scripted):
+    """The same, four pictures at a time."""
+
+    batch = 4
+
+    def __init__(self, seen: set[int]) -> None:
+        super().__init__(seen)
+        self.sizes: list[int] = []
+
+    def detect_many(self, images: Sequence[np.ndarray], times_s: Sequence[float]) -> list[Candidates]:
+        self.sizes.append(len(images))
+        return [self.detect(image, time_s) for image, time_s in zip(images, times_s, strict=True)]
+
+
+def test_a_detector_may_look_at_several_pictures_at_once() -> None:
+    steps: list[Step] = []
+    info, frames = _clip(10)
+    detector = _ScriptedInBatches({0, 1, 2, 3, 7, 8, 9})
+    keypoints = observe(frames, info, detector, progress=Progress(report=steps.append), total=10)
+    assert detector.sizes == [4, 4, 2]
+    assert steps == [Step("detection", row, 10) for row in range(1, 11)]
+    np.testing.assert_array_equal(keypoints.keypoints, _observe(10, {0, 1, 2, 3, 7, 8, 9}).keypoints)
 
 
 def test_cancelling_stops_between_frames() -> None:

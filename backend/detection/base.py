@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -76,6 +76,21 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
+class BatchDetector(Protocol):
+    """A `Detector` that also looks at several pictures at once, each for itself.
+
+    batch: how many it takes best; may change from call to call.
+    """
+
+    @property
+    def batch(self) -> int: ...
+
+    def detect_many(self, images: Sequence[np.ndarray], times_s: Sequence[float]) -> list[Candidates]:
+        """Candidates of each of `images`, as `Detector.detect` gives them for one."""
+        ...
+
+
 def candidates_from_instances(people: np.ndarray) -> Candidates:
     """Candidates of M detections, each a whole person.
 
@@ -127,12 +142,15 @@ class DetectorEntry:
     module: the module of this package, imported only on use, that has `create(max_persons, quality) -> Detector`
     (quality: "draft" or "standard", how much it looks) and `describe() -> dict`, the `source` of its detectors
     without making one.
-    needs: distributions to install, in words. licence: of the weights.
+    needs: distributions to install, in words. licence: of the weights. weights: their name in the catalogue, empty
+    where the detector brings them. With a name, the two functions are `create(max_persons, quality, weights, device)`
+    (device: "auto", "cpu" or "cuda") and `describe(weights)`.
     """
 
     module: str
     needs: str
     licence: str
+    weights: str = ""
 
 
 #: A new detector is one file of this package and one line here.
@@ -141,19 +159,22 @@ DETECTORS: dict[str, DetectorEntry] = {
 }
 
 
-def create_detector(name: str, max_persons: int, quality: str = "standard") -> Detector:
+def create_detector(name: str, max_persons: int, quality: str = "standard", device: str = "auto") -> Detector:
     """The detector called `name` for at most `max_persons` people.
 
+    device: "auto", "cpu" or "cuda", for detectors that can use a GPU.
     Raises UserError if there is none of that name or what it needs is not installed.
     """
-    create: Callable[[int, str], Detector] = _part_of(name, "create")
-    return create(max_persons, quality)
+    create: Callable[..., Detector] = _part_of(name, "create")
+    weights = DETECTORS[name].weights
+    return create(max_persons, quality, weights, device) if weights else create(max_persons, quality)
 
 
 def describe_detector(name: str) -> dict[str, object]:
     """The `source` that the detector called `name` would have. Raises UserError as `create_detector`."""
-    describe: Callable[[], dict[str, object]] = _part_of(name, "describe")
-    return describe()
+    describe: Callable[..., dict[str, object]] = _part_of(name, "describe")
+    weights = DETECTORS[name].weights
+    return describe(weights) if weights else describe()
 
 
 def _part_of(name: str, function: str) -> Any:
