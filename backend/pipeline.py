@@ -189,7 +189,8 @@ def _look(video: str | Path, info: FootageInfo, options: CaptureOptions, progres
     from .footage import prefetch, read_frames
     from .observe import MOST_PERSONS, observe
 
-    detector = create_detector(options.detector, options.max_persons or MOST_PERSONS, options.quality)
+    most = options.max_persons or MOST_PERSONS
+    detector = create_detector(options.detector, most, options.quality, options.device)
     warnings: list[str] = []
     frames = prefetch(read_frames(video, options.start, options.end, warnings=warnings))
     try:
