@@ -6,7 +6,11 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +26,11 @@ from video_mocap.backend.lifting.table import open_weights
 from video_mocap.backend.lifting.training.export import calibrate, export
 from video_mocap.backend.lifting.training.footage import Footage, bone_error, projection_error
 from video_mocap.backend.lifting.training.losses import split, total_loss
-from video_mocap.backend.lifting.training.motion import CANONICAL_SIZE, MotionSet, load_motion, proportions
+from video_mocap.backend.lifting.training.motion import CANONICAL_SIZE, load_motion, proportions
 from video_mocap.backend.lifting.training.networks import architecture_of
-from video_mocap.backend.lifting.training.samples import Scene, film, make_batch
+from video_mocap.backend.lifting.training.samples import Batch, Scene, film, make_batch
 from video_mocap.backend.lifting.training.settings import (
+    NOISES,
     DataSettings,
     LossSettings,
     NetworkSettings,
@@ -35,65 +40,19 @@ from video_mocap.backend.lifting.training.settings import (
     read_settings,
     settings_from,
 )
-from video_mocap.backend.lifting.training.train import Run, train
+from video_mocap.backend.lifting.training.simple_noise import add_simple_noise
+from video_mocap.backend.lifting.training.train import Run, _Drawn, train
+from video_mocap.backend.lifting.training.validation import score
 from video_mocap.backend.progress import Progress
 from video_mocap.rigging.joints import COCO17, TAKE
 
-#: A person who stands, arms out, feet forward (x), in the joints of a motion library; metres.
-STANDING = {
-    "pelvis": (0, 0, 0.95), "spine": (0, 0, 1.2), "thorax": (0, 0, 1.42), "neck": (-0.03, 0, 1.5),
-    "head": (0, 0, 1.58), "head_top": (0, 0, 1.74), "nose": (0.13, 0, 1.58), "left_eye": (0.09, 0.03, 1.62),
-    "right_eye": (0.09, -0.03, 1.62), "left_ear": (0, 0.07, 1.6), "right_ear": (0, -0.07, 1.6),
-    "left_shoulder": (0, 0.18, 1.42), "right_shoulder": (0, -0.18, 1.42), "left_elbow": (0, 0.46, 1.4),
-    "right_elbow": (0, -0.46, 1.4), "left_wrist": (0, 0.71, 1.38), "right_wrist": (0, -0.71, 1.38),
-    "left_hand": (0, 0.8, 1.37), "right_hand": (0, -0.8, 1.37), "left_hip": (0, 0.1, 0.93),
-    "right_hip": (0, -0.1, 0.93), "left_knee": (0.02, 0.1, 0.5), "right_knee": (0.02, -0.1, 0.5),
-    "left_ankle": (0, 0.1, 0.08), "right_ankle": (0, -0.1, 0.08), "left_heel": (-0.05, 0.1, 0.02),
-    "right_heel": (-0.05, -0.1, 0.02), "left_toe": (0.18, 0.1, 0.02), "right_toe": (0.18, -0.1, 0.02),
-}  # fmt: skip
+sys.path.insert(0, str(Path(__file__).parent))
+from made_library import STANDING, generator, motion, write_library
+
 SMALL = Settings(
     network=NetworkSettings(widths=(3, 3), channels=32, dropout=0.1),
     schedule=ScheduleSettings(steps=6, batch=8, warmup=2, average=5),
 )
-
-
-def motion(seconds: float = 4.0, fps: float = 60.0) -> MotionSet:
-    """Two clips of somebody who walks off along x and swings the arms."""
-    names = tuple(STANDING)
-    frames = round(seconds * fps)
-    pose = np.array(list(STANDING.values()), np.float32)
-    clips = np.repeat(np.repeat(pose[None], frames, 0)[None], 2, 0)
-    time = np.arange(frames, dtype=np.float32) / fps
-    clips[..., 0] += time[None, :, None]
-    clips[1, :, names.index("left_wrist"), 2] += 0.2 * np.sin(5 * time)
-    count = torch.tensor([frames, frames])
-    return MotionSet(torch.from_numpy(clips.reshape(-1, 29, 3)), names, count.cumsum(0) - count, count, 0 * count + fps)
-
-
-def write_library(folder: Path) -> Path:
-    """The same motion in the files of a motion library."""
-    made = motion()
-    for part in ("train", "val"):
-        (folder / part).mkdir(parents=True)
-        joints = made.positions.numpy()
-        relative = np.round((joints - joints[:, :1])[:, 1:] * 1e4).astype(np.int16)
-        steps = relative.copy()
-        for first, count in zip(made.start.tolist(), made.length.tolist(), strict=True):
-            steps[first + 1 : first + count] = np.diff(relative[first : first + count], axis=0)
-        np.savez(
-            folder / part / "someone.npz",
-            joint_names=np.array(made.names),
-            root=joints[:, 0],
-            relative_step=steps,
-            clip_start=made.start.numpy(),
-            clip_length=made.length.numpy(),
-            clip_fps=made.fps.numpy(),
-        )
-    return folder
-
-
-def generator(seed: int = 1) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def test_a_library_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -141,7 +100,7 @@ def test_exact_keypoints_are_the_projection_of_the_joints() -> None:
 
 
 def test_in_a_mirror_left_stays_the_persons_left() -> None:
-    scene = film(motion(), 64, 3, generator(), DataSettings(noise="none"))
+    scene = film(motion(), 64, 3, generator(), DataSettings(noise="none", down=0.0))
     up = scene.rotation[:, None, :, 2]
     across = scene.joints[:, :, TAKE.index("left_hip")] - scene.joints[:, :, TAKE.index("right_hip")]
     ahead = scene.joints[:, :, TAKE.index("left_toe")] - scene.joints[:, :, TAKE.index("left_ankle")]
@@ -174,6 +133,35 @@ def test_samples_depend_on_the_generator_alone() -> None:
 def test_without_confidence_points_are_there_or_not() -> None:
     batch = make_batch(motion(), 32, 1, (4, 4), generator(), replace(SMALL.data, confidence=False))
     assert set(batch.inputs[..., 2].unique().tolist()) <= {0.0, 1.0}
+
+
+def test_simple_noise_jitters_by_a_hundredth_of_the_person_and_loses_some_points() -> None:
+    image = torch.rand(200, 9, 17, 2, generator=generator())
+    size = torch.linspace(0.5, 2, 200)[:, None].expand(200, 9)
+    noisy = add_simple_noise(image, size, generator())
+    found = noisy[..., 2] > 0
+    assert set(noisy[..., 2].unique().tolist()) == {0.0, 1.0}
+    assert float(found.double().mean()) == pytest.approx(0.95, abs=0.01)
+    assert float(noisy[~found].abs().max()) == 0
+    error = (noisy[..., :2] - image)[found] / size[..., None].expand(200, 9, 17)[found][:, None]
+    assert float(error.std()) == pytest.approx(0.01, rel=0.02)
+    assert abs(float(error.mean())) < 1e-4
+    # Every frame and every joint for itself.
+    lost = noisy[..., 2] == 0
+    assert float((lost[:, 1:] & lost[:, :-1]).double().mean()) == pytest.approx(0.05**2, abs=0.001)
+    batch = make_batch(motion(), 8, 1, (4, 4), generator(), replace(SMALL.data, noise="simple"))
+    assert set(batch.inputs[..., 2].unique().tolist()) == {0.0, 1.0}
+
+
+def test_whatever_the_noise_the_same_people_are_lifted() -> None:
+    """What is seen with each noise is compared: it must be seen of the same motion, by the same cameras."""
+
+    def lift(inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.zeros(len(inputs), 24, 28, 3), torch.zeros(len(inputs), 24, 26)
+
+    # Of a network that says the pelvis for every joint, the error is the size of the pose.
+    sizes = [score(lift, motion(), SMALL, noise).take for noise in NOISES]
+    assert sizes == pytest.approx([sizes[0]] * 3, rel=1e-5)
 
 
 def test_losses_are_zero_at_the_truth_and_count_what_they_name() -> None:
@@ -250,6 +238,45 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(tmp_path: Path) -> None
         torch.testing.assert_close(one, other)
 
 
+def test_a_run_that_learns_twice_from_a_window_goes_on_as_if_it_had_not_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("video_mocap.backend.lifting.training.train._APART", 2)
+    settings = replace(SMALL, schedule=replace(SMALL.schedule, steps=12, reuse=2))
+    whole = Run(tmp_path / "whole", settings, motion())
+    losses = list(whole.go_on())
+    begun = Run(tmp_path / "stopped", settings, motion())
+    first = list(begun.go_on(lambda: begun.step >= 7))  # the next step learns again from a window of before
+    resumed = Run(tmp_path / "stopped", settings, motion())
+    assert resumed.step == 7
+    assert first + list(resumed.go_on()) == pytest.approx(losses, rel=1e-6)
+    for one, other in zip(whole.average.state_dict().values(), resumed.average.state_dict().values(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("reuse", [1, 2, 3])
+def test_each_window_is_learned_from_as_often_as_asked_for(reuse: int) -> None:
+    numbers, draws, windows = range(600), Counter[int](), {}
+
+    def draw(number: int) -> Batch:
+        draws[number] += 1
+        return windows.setdefault(number, Batch(*(torch.tensor([number]) for _ in range(4))))
+
+    drawn = _Drawn(draw, None, ScheduleSettings(reuse=reuse))
+    used = [int(drawn.batch(step).inputs) for step in numbers]
+    assert set(draws) == set(range(600 // reuse))
+    assert set(draws.values()) == {1}
+    # At the beginning nothing is old enough to be learned from again, and at the end some were not yet.
+    edge = 40 * (reuse - 1)
+    assert {used.count(number) for number in range(edge, 600 // reuse - edge)} == {reuse}
+    for number in range(edge, 600 // reuse - edge):
+        steps = [step for step in numbers if used[step] == number]
+        assert all(later - earlier > 40 for earlier, later in pairwise(steps))
+    with ThreadPoolExecutor(2) as pool:
+        ahead = _Drawn(draw, pool, ScheduleSettings(reuse=reuse))
+        assert [int(ahead.batch(step).inputs) for step in numbers] == used
+
+
 def test_a_training_that_is_cancelled_is_saved(tmp_path: Path) -> None:
     run = Run(tmp_path, SMALL, motion())
     with pytest.raises(Cancelled):
@@ -320,6 +347,8 @@ def test_settings_come_back_from_their_file(tmp_path: Path) -> None:
         ("[network]\nwidths = [3, 4]", "network.widths must be odd numbers"),
         ("[network]\nwidth = [3]", "there is no setting network.width"),
         ("[data]\nnoise = 'loud'", "data.noise must be one of measured, none"),
+        ("[data]\narms = 1.5", r"data.arms is a share of the people, at most 1, not 1\.5"),
+        ("[data]\ndown = -0.1", "down must not be negative"),
         ("[data]\nfps = '30'", "data.fps must be a number"),
         ("[schedule]\nsteps = 0", "steps must be more than 0"),
         ("[schedule]\nsteps = 1.5", "schedule.steps must be a whole number"),
@@ -396,7 +425,7 @@ def test_the_command_says_what_is_wrong(
 
 def write_footage(path: Path, lens: float = 1000.0) -> tuple[Path, Scene]:
     """One person of `motion`, filmed: exact keypoints of 60 frames at 30 a second."""
-    scene = film(motion(), 1, 60, generator(3), DataSettings(noise="none"))
+    scene = film(motion(), 1, 60, generator(3), DataSettings(noise="none", arms=0.0, down=0.0))
     points = scene.keypoints[0].numpy().astype(np.float64)
     points[..., :2] = points[..., :2] * lens + 500
     intrinsics = np.array([[lens, 0, 500], [0, lens, 500], [0, 0, 1.0]])

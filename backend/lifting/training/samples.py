@@ -18,6 +18,7 @@ from .camera import sample_cameras
 from .detector_noise import add_noise, occluded
 from .motion import MotionSet, proportions, windows
 from .settings import DataSettings
+from .simple_noise import add_simple_noise
 from .variety import brought_down, with_other_arms
 
 #: Frames beside the receptive field, so that the normaliser sees what it sees in a longer clip.
@@ -95,6 +96,8 @@ def film(
     image = seen[..., :2] / depth[..., None]
     if data.noise == "none":
         keypoints = torch.cat([image, torch.ones_like(image[..., :1])], dim=-1)
+    elif data.noise == "simple":
+        keypoints = add_simple_noise(image, _HEIGHT / depth[:, :, 11:13].mean(2), generator)
     else:
         pelvis = depth[:, :, 11:13].mean(2)
         hidden = occluded(image, depth, _LIMB / pelvis)

@@ -15,8 +15,8 @@ from ..temporal import ROOT, UP
 #: What the network gives: the joints of a take, world up, and where the pelvis is (`samples.Batch.root`).
 OUTPUTS = (*TAKE.names, UP, ROOT)
 KINDS = ("temporal", "linear")
-#: "measured": as the carried detector errs. "none": exact keypoints.
-NOISES = ("measured", "none")
+#: "measured": as the carried detector errs. "none": exact keypoints. "simple": jitter and missing points, to compare.
+NOISES = ("measured", "none", "simple")
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ class DataSettings:
     """fps: the rate the lifter works at, Hz. without: sources of the motion library that are left out, by file name.
     shape: standard deviation of the logarithm of a bone's factor; 0 keeps everybody's own proportions. tempo: likewise
     of the speed of the motion. focal: likewise of the guess at the focal length. noise: one of `NOISES`. confidence:
-    False tells the network only whether a point was found. rare: how much more often rare moments are drawn, 0 not
-    at all. arms: share of the people that move their arms as somebody else. down: share that is laid down.
+    False tells the network only whether a point was found. rare: power of a moment's rarity that makes it be drawn more
+    often (`variety.by_rarity`); 0 draws every second alike. arms: share of the people that move their arms as somebody
+    else. down: share that is laid down.
     """
 
     fps: float = 30.0
@@ -73,8 +74,10 @@ class LossSettings:
 @dataclass(frozen=True)
 class ScheduleSettings:
     """steps: optimiser steps in all. batch: windows a step. frames: output frames a window; one from each of many
-    windows taught far more per second than many neighbours from few. rate: the learning rate's peak, after `warmup`
-    steps; it falls to `last_rate` of that along a cosine. average: memory of the moving average of the weights, steps.
+    windows taught far more per second than many neighbours from few. reuse: steps that learn from each window: more
+    than 1 saves drawing, which is a good part of a CPU's work, and keeps some hundred MB of windows. rate: the learning
+    rate's peak, after `warmup` steps; it falls to `last_rate` of that along a cosine. average: memory of the moving
+    average of the weights, steps.
     """
 
     steps: int = 8000
@@ -185,3 +188,6 @@ def _check(settings: Settings) -> None:
                 raise ValueError(f"{name} must not be negative, but is {getattr(table, name)}")
     if network.dropout >= 1:
         raise ValueError(f"dropout must be below 1, not {network.dropout}")
+    for name in ("arms", "down"):
+        if not getattr(data, name) <= 1:
+            raise ValueError(f"data.{name} is a share of the people, at most 1, not {getattr(data, name)}")

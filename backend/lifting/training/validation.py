@@ -57,7 +57,8 @@ class Scores:
 def validate(weights: nn.Module, motion: MotionSet, settings: Settings, noise: str) -> Scores:
     """Score weights (a state of `TemporalModel` or its strided form). noise: of `settings.NOISES`.
 
-    Everybody keeps their own proportions and the focal length is known. The same windows in every call.
+    Everybody keeps their own proportions and the focal length is known. The same people, motion and cameras in every
+    call, whatever the noise.
     """
     model = build_network(settings).to(motion.device)
     model.load_state_dict(weights.state_dict())
@@ -85,11 +86,13 @@ def _lifted(
     lift: Callable[[Tensor], tuple[Tensor, Tensor]], motion: MotionSet, settings: Settings, noise: str, seed: int
 ) -> tuple[Tensor, Tensor, Batch]:
     data = replace(settings.data, shape=0.0, tempo=0.0, focal=0.0, arms=0.0, down=0.0, noise=noise, without=())
-    generator = torch.Generator(motion.device).manual_seed(seed)
+    generator = torch.Generator(motion.device)
     architecture = architecture_of(settings)
     padding, causal = architecture.padding, architecture.causal
     outputs, told, truths = [], [], []
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
+        # What is drawn for the noise must not change whom the next round sees.
+        generator.manual_seed(seed + number)
         batch = make_batch(motion, WINDOWS, FRAMES, padding, generator, data, causal)
         out, log_errors = lift(batch.inputs)
         outputs.append(out.float().cpu())

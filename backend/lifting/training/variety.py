@@ -16,6 +16,8 @@ from .motion import MotionSet
 _EVERY, _OTHERS, _NEAREST = 8, 4096, 4
 #: How much rarer or more often than by chance a moment may be drawn.
 _LEAST, _MOST = 0.2, 8.0
+#: Metres below which distances are rounding.
+_SAME = 1e-3
 #: Seconds by which speeds are made lengths.
 _SOON = 0.15
 _ARMS = ("elbow", "wrist", "hand")
@@ -27,22 +29,36 @@ def by_rarity(motion: MotionSet, power: float) -> MotionSet:
     A moment's weight is its distance to the fourth nearest of 4096 others, to this power; distances are between poses
     and speeds relative to the pelvis, seen from where the hips face. power: 0 draws every second alike.
     """
-    probes = torch.arange(0, len(motion.positions), _EVERY, device=motion.device)
-    clip = torch.searchsorted(motion.start, probes, right=True) - 1
-    features = _features(motion, probes, clip)
+    every = torch.arange(len(motion.positions), device=motion.device)
+    clip = torch.searchsorted(motion.start, every, right=True) - 1
+    # From the beginning of each clip, so that none speaks for rows of another one.
+    compared = (every - motion.start[clip]) % _EVERY == 0
+    probes = every[compared]
+    features = _features(motion, probes, clip[probes])
     generator = torch.Generator().manual_seed(0)
-    seconds = (1 / motion.fps[clip]).cpu()
-    others = features[torch.multinomial(seconds, min(_OTHERS, len(probes)), generator=generator).to(motion.device)]
-    nearest = min(_NEAREST, len(others))
-    distance = torch.cat([torch.cdist(part, others).kthvalue(nearest).values for part in features.split(4096)])
-    weight = (distance / distance.median().clamp_min(1e-6)).pow(power).clamp(_LEAST, _MOST) / motion.fps[clip]
-    rows = weight.double().repeat_interleave(_EVERY)[: len(motion.positions)]
+    seconds = (1 / motion.fps[clip[probes]]).cpu()
+    chosen = torch.multinomial(seconds, min(_OTHERS, len(probes)), generator=generator).to(motion.device)
+    others = features[chosen]
+    # Whoever is among the others is not its own neighbour.
+    itself = torch.zeros_like(probes).index_fill_(0, chosen, 1)
+    nearest = min(_NEAREST + 1, len(others))
+    distances = torch.cat(
+        [torch.cdist(part, others).topk(nearest, largest=False).values for part in features.split(4096)]
+    )
+    rank = (_NEAREST - 1 + itself).clamp_max(nearest - 1)
+    distance = distances.gather(1, rank[:, None])[:, 0].clamp_min(_SAME)
+    weight = (distance / distance.median()).pow(power).clamp(_LEAST, _MOST)
+    rows = weight.double()[compared.cumsum(0) - 1] / motion.fps[clip].double()
     return replace(motion, chance=(rows.cumsum(0) / rows.sum()))
 
 
 def _features(motion: MotionSet, rows: Tensor, clip: Tensor) -> Tensor:
-    last = motion.start[clip] + motion.length[clip] - 1
-    soon = torch.minimum(rows + (_SOON * motion.fps[clip]).round().long().clamp_min(1), last)
+    """(len(rows), 6 J) poses and steps; clip: of each row."""
+    first, last = motion.start[clip], motion.start[clip] + motion.length[clip] - 1
+    ahead = (_SOON * motion.fps[clip]).round().long().clamp_min(1)
+    # At the end of a clip the last steps that are known, at its length what there is.
+    soon = torch.minimum(rows + ahead, last)
+    before = torch.maximum(soon - ahead, first)
     pelvis, left, right = motion.rows(("pelvis", "left_hip", "right_hip"))
     now = motion.positions[rows]
     side = now[:, left, :2] - now[:, right, :2]
@@ -50,14 +66,14 @@ def _features(motion: MotionSet, rows: Tensor, clip: Tensor) -> Tensor:
     zero, one = torch.zeros_like(c), torch.ones_like(c)
     turn = torch.stack([c, s, zero, -s, c, zero, zero, zero, one], dim=-1).unflatten(-1, (3, 3))
     pose = now - now[:, pelvis, None]
-    step = motion.positions[soon] - now
+    step = motion.positions[soon] - motion.positions[before]
     return torch.cat([pose @ turn.transpose(1, 2), step @ turn.transpose(1, 2)], dim=1).flatten(1)
 
 
 def with_other_arms(positions: Tensor, names: tuple[str, ...], share: float, generator: torch.Generator) -> Tensor:
     """Some people move their arms as the next one of the batch does, relative to the trunk.
 
-    positions: (B, T, J, 3) metres. share: of the people.
+    positions: (B, T, J, 3) metres; every arm stays as long as it was. share: of the people.
     """
     device = positions.device
     chosen = (torch.rand(len(positions), generator=generator, device=device) < share).nonzero()[:, 0]
@@ -67,12 +83,11 @@ def with_other_arms(positions: Tensor, names: tuple[str, ...], share: float, gen
     turn = _trunk(own, names) @ _trunk(other, names).transpose(-1, -2)
     result = positions.clone()
     for side in ("left_", "right_"):
-        shoulder = names.index(f"{side}shoulder")
-        rows = [names.index(side + part) for part in _ARMS]
-        arm = other[:, :, rows] - other[:, :, shoulder, None]
-        result[chosen[:, None], :, torch.tensor(rows, device=device)] = (
-            own[:, :, shoulder, None] + arm @ turn.transpose(-1, -2)
-        ).transpose(1, 2)
+        shoulder, *rows = (names.index(side + part) for part in ("shoulder", *_ARMS))
+        bones, wanted = (each[:, :, rows] - each[:, :, [shoulder, *rows[:-1]]] for each in (own, other))
+        length = bones.norm(dim=-1, keepdim=True) / wanted.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+        arm = own[:, :, shoulder, None] + ((wanted * length) @ turn.transpose(-1, -2)).cumsum(2)
+        result[chosen[:, None], :, torch.tensor(rows, device=device)] = arm.transpose(1, 2)
     return result
 
 
