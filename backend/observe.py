@@ -43,9 +43,11 @@ def observe(
     joints = joint_set_of(detector.names)
     rows, back = rows_of(detector.names, KEYPOINTS.names), rows_of(KEYPOINTS.names, detector.names)
     tracker = Tracker(KEYPOINTS.names, max_persons)
+    least = getattr(detector, "least_confidence", 0.0)
     done, seen = 0, 0
     for frame, candidates in _looked_at(frames, detector, progress):
         people = group_people(candidates, joints, _reordered(tracker.current, back))
+        people = people[_sureness(people) >= least]
         tracker.update(_reordered(people, rows), frame.time)
         done, seen = done + 1, seen + bool(len(people))
         progress.report(Step(STAGE, done, max(total, done) if total is not None else None))
@@ -84,6 +86,12 @@ def _looked_at(frames: Iterable[Frame], detector: Detector, progress: Progress) 
             waiting = []
     if waiting:
         yield from look(waiting)
+
+
+def _sureness(people: np.ndarray) -> np.ndarray:
+    """(M,) mean confidence of the better half of the keypoints of (M, K, 3) people."""
+    half = max(1, people.shape[1] // 2)
+    return np.sort(people[..., 2], -1)[:, -half:].mean(-1)
 
 
 def _check(tracks: Tracks, seen: int, info: FootageInfo) -> None:
