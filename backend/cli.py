@@ -14,7 +14,19 @@ import traceback
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
-from .commands import bake, capture, detect, doctor, evaluate, lift, models, serve, train
+from .commands import (
+    bake,
+    capture,
+    detect,
+    doctor,
+    evaluate,
+    export_keypoints,
+    import_keypoints,
+    lift,
+    models,
+    serve,
+    train,
+)
 from .commands.console import Console
 from .commands.failures import sentence
 from .commands.interrupt import INTERRUPTED, Interrupt, interruptible
@@ -27,6 +39,8 @@ COMMANDS: dict[str, ModuleType] = {
     "detect": detect,
     "lift": lift,
     "bake": bake,
+    "import": import_keypoints,
+    "export": export_keypoints,
     "evaluate": evaluate,
     "models": models,
     "doctor": doctor,

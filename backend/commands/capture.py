@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from . import checks, options, retarget_options
+from . import checks, foreign_options, options, retarget_options
 
 if TYPE_CHECKING:
     from ...rigging.take import Take
@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     checks.check_input(video)
     if video.suffix.lower() == ".npz" and video.is_file():
         raise UserError(f"{video} is no footage; 'video-mocap lift' makes a take of keypoints or of an earlier take")
+    foreign_options.refuse_foreign(video)
     output: Path = arguments.output or Path(f"{options.footage_name(video)}.blend")
     checks.check_output(output, checks.BAKE_SUFFIXES)
     take_path: Path = arguments.take or output.with_suffix(".take.npz")

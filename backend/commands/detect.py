@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import checks, options
+from . import checks, foreign_options, options
 
 if TYPE_CHECKING:
     from .console import Console
@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Find and track the people and write a keypoints file."""
     video: Path = arguments.video
     checks.check_input(video)
+    foreign_options.refuse_foreign(video)
     output: Path = arguments.output or Path(f"{options.footage_name(video)}.keypoints.npz")
     checks.check_output(output, checks.ARRAY_SUFFIXES)
     checks.check_distinct({"VIDEO": video, "the output": output})

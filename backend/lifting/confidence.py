@@ -57,7 +57,7 @@ def select_keypoints(
         if name in rows:
             out[:, column] = keypoints[:, rows[name]]
         elif name in made:
-            out[:, column] = _mean_point(keypoints[:, [rows[source] for source in _MADE_OF[name]]])
+            out[:, column] = mean_point(keypoints[:, [rows[source] for source in _MADE_OF[name]]])
         else:
             lacking.append(name)
     if 3 * len(lacking) > len(wanted):
@@ -78,11 +78,11 @@ def converted_joints(names: Sequence[str], wanted: Sequence[str]) -> tuple[str, 
     )
 
 
-def _mean_point(points: np.ndarray) -> np.ndarray:
-    """(F, S, 3) to (F, 3): the mean position, the least confidence; missing where any source is."""
-    confidence = points[..., 2].min(axis=1)
-    position = np.where(confidence[:, None] > 0, points[..., :2].mean(axis=1), np.nan)
-    return np.concatenate([position, confidence[:, None]], axis=1)
+def mean_point(points: np.ndarray) -> np.ndarray:
+    """(..., S, 3) to (..., 3): the mean position, the least confidence; missing where any source is."""
+    confidence = points[..., 2:].min(axis=-2)
+    position = np.where(confidence > 0, points[..., :2].mean(axis=-2), np.nan)
+    return np.concatenate([position, confidence], axis=-1)
 
 
 def output_confidence(

@@ -34,6 +34,10 @@ class Source:
     persons: dict[str, str] = field(default_factory=dict)
     camera: CameraPath | None = None
 
+    def __post_init__(self) -> None:
+        if not self.persons:  # keypoints that were imported may have brought names
+            object.__setattr__(self, "persons", names_of(self.keypoints.source.get("persons")))
+
 
 def is_footage(path: str | Path) -> bool:
     """Whether detection has to look at it: anything but an `.npz`."""
@@ -60,6 +64,7 @@ def source_of_take(take: Take) -> Source:
     stages = metadata.get("stages")
     detection: dict[str, Any] = dict(stages.get("detection") or {}) if isinstance(stages, dict) else {}
     detection = detection or {"name": "imported"}
+    detection.pop("persons", None)  # the take's own names count, also where they were taken away
     if isinstance(metadata.get("footage"), str):
         detection["footage"] = metadata["footage"]
     keypoints = Keypoints(
