@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`video-mocap train`: a lifter of one's own, from a library of motion."""
+"""`video-mocap train`: a lifter of one's own, from a library of motion, or a detector, from labelled pictures."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
-from . import checks, options
+from . import checks, options, train_detector
 
 if TYPE_CHECKING:
     from ..lifting.training.settings import Settings
     from .console import Console
 
-HELP = "train a lifter from motion capture, adapt it to footage"
-WHAT = "lifter: begin or go on; adapt: the same with footage of your own beside; export: weights for --lifter"
+HELP = "train a lifter from motion capture, adapt it to footage; train a detector from pictures"
+WHAT = (
+    "lifter, detector: begin or go on; adapt: a lifter with footage of your own beside; "
+    "export: weights for --lifter or --detector"
+)
 #: How to adapt unless a file says otherwise: not far from weights that know people.
 ADAPTING = {"steps": 1000, "rate": 1e-4, "warmup": 50, "average": 100}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `train` takes."""
-    parser.add_argument("what", choices=("lifter", "adapt", "export"), help=WHAT)
+    parser.add_argument("what", choices=("lifter", "adapt", "detector", "export"), help=WHAT)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of this training; one that is there goes on")
     parser.add_argument(
-        "--motion", type=Path, required=True, metavar="FOLDER", help="a motion library, with folders train and val"
+        "--motion", type=Path, metavar="FOLDER", help="for a lifter: a motion library, with folders train and val"
     )
     parser.add_argument(
         "--footage",
@@ -44,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_output(parser, "X.safetensors", "with export: the weights; their sidecar X.json is written beside them")
     parser.add_argument("--weights-version", metavar="V", help="with export: the version to write (default: 1)")
     options.add_json(parser)
+    train_detector.add_arguments(parser)
 
 
 def usage_problem(arguments: argparse.Namespace) -> str | None:
@@ -54,11 +58,22 @@ def usage_problem(arguments: argparse.Namespace) -> str | None:
         return "-o is for export"
     if (arguments.what == "adapt") != bool(arguments.footage):
         return "adapt needs --footage X.keypoints.npz" if arguments.what == "adapt" else "--footage is for adapt"
+    if arguments.what in ("lifter", "adapt") and arguments.motion is None:
+        return f"{arguments.what} needs --motion FOLDER"
+    if arguments.what == "detector" and arguments.motion is not None:
+        return "--motion is for lifters; a detector needs --pictures FOLDER_OR_JSON"
+    if arguments.what == "detector" and arguments.pictures is None:
+        return "detector needs --pictures FOLDER_OR_JSON"
+    for name in ("pictures", "images", "validation"):
+        if arguments.what != "detector" and getattr(arguments, name) is not None:
+            return f"--{name} is for detector"
     return None
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Train, or write the weights of a training."""
+    if arguments.what == "detector":
+        return train_detector.train(arguments, console)
     return _export(arguments, console) if arguments.what == "export" else _train(arguments, console)
 
 
@@ -111,10 +126,16 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 def _export(arguments: argparse.Namespace, console: Console) -> int:
     checks.check_output(arguments.output, (".safetensors",))
+    from ..detection.bottomup.training.train import is_detector_run
+
+    if is_detector_run(arguments.run):
+        return train_detector.export(arguments, console)
     from ..lifting.device import pick_device
     from ..lifting.training.export import export
     from ..lifting.training.motion import load_motion
 
+    if arguments.motion is None:
+        raise UserError("a lifter's confidences are calibrated on motion: say --motion FOLDER")
     if not (arguments.motion / "val").is_dir():
         raise UserError(f"{arguments.motion} is no motion library: it has no folder val")
     validation = load_motion(arguments.motion / "val").to(pick_device(arguments.device or "auto"))

@@ -153,28 +153,40 @@ class DetectorEntry:
     weights: str = ""
 
 
+#: The detector whose weights are one's own: paths of weights mean it, too.
+BOTTOM_UP = "bottomup"
+_WEIGHTS = ".safetensors"
+
 #: A new detector is one file of this package and one line here.
 DETECTORS: dict[str, DetectorEntry] = {
     "mediapipe": DetectorEntry("mediapipe", "mediapipe 0.10.21, which carries its weights", "Apache-2.0"),
+    BOTTOM_UP: DetectorEntry("bottomup.detector", "weights of one's own", "as its weights say", BOTTOM_UP),
 }
 
 
 def create_detector(name: str, max_persons: int, quality: str = "standard", device: str = "auto") -> Detector:
-    """The detector called `name` for at most `max_persons` people.
+    """The detector called `name`, or with the weights at the path `name`, for at most `max_persons` people.
 
     device: "auto", "cpu" or "cuda", for detectors that can use a GPU.
     Raises UserError if there is none of that name or what it needs is not installed.
     """
+    name, weights = _weights_of(name)
     create: Callable[..., Detector] = _part_of(name, "create")
-    weights = DETECTORS[name].weights
     return create(max_persons, quality, weights, device) if weights else create(max_persons, quality)
 
 
 def describe_detector(name: str) -> dict[str, object]:
     """The `source` that the detector called `name` would have. Raises UserError as `create_detector`."""
+    name, weights = _weights_of(name)
     describe: Callable[..., dict[str, object]] = _part_of(name, "describe")
-    weights = DETECTORS[name].weights
     return describe(weights) if weights else describe()
+
+
+def _weights_of(name: str) -> tuple[str, str]:
+    """(the detector, its weights) that a name or the path of weights means."""
+    if name.endswith(_WEIGHTS):
+        return BOTTOM_UP, name
+    return name, DETECTORS[name].weights if name in DETECTORS else ""
 
 
 def _part_of(name: str, function: str) -> Any:

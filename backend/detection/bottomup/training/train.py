@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Train a bottom-up detector: steps, checkpoints, going on after a stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ....errors import UserError
+from ....files import whole_file
+from ....progress import Progress
+from ....training.pace import blend, memory_at, rate_at
+from ..finder import Finder
+from ..network import build_network
+from .pictures import Picture, PictureSet
+from .samples import Batch, make_batch
+from .settings import LossSettings, Settings, architecture, settings_from
+from .validation import Scores, validate
+
+LAST, LOG = "last.pt", "log.txt"
+KIND = "detector"
+#: The longest step a gradient may ask for.
+_LONGEST = 5.0
+
+
+def maps_loss(stages: Sequence[Tensor], batch: Batch, joints: int, settings: LossSettings) -> Tensor:
+    """Squared error of the maps, summed over them and over the stages (S04, S25), mean over the cells that count.
+
+    Cells where a joint or a limb is weigh more by `foreground`; fields by `fields`.
+    """
+    target = batch.maps
+    limbs = target[:, joints:].unflatten(1, (-1, 2)).norm(dim=2).repeat_interleave(2, 1)
+    weight = 1 + settings.foreground * torch.cat([target[:, :joints], limbs], 1)
+    weight[:, joints:] *= settings.fields
+    weight = weight * batch.counts
+    cells = batch.counts.sum().clamp(min=1)
+    return sum(((stage.float() - target) ** 2 * weight).sum() / cells for stage in stages)  # type: ignore[return-value]
+
+
+class Run:
+    """A training that can stop after any step and go on later as if it had not.
+
+    folder: holds `last.pt`; settings: must be those that the folder's run was begun with, pictures of the same joints.
+    initial: a state that a new run starts from; what of the network it does not fit starts at random.
+    Raises UserError if the folder holds another run or a damaged one.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        pictures: PictureSet,
+        device: torch.device,
+        initial: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.folder, self.settings, self.layout = folder, settings, pictures.layout
+        self._pictures, self._device = pictures.pictures, device
+        schedule = settings.schedule
+        torch.manual_seed(schedule.seed)  # of the weights
+        made = architecture(settings, pictures.layout.maps)
+        # A fifth less time a step than with the channels apart.
+        self.model = build_network(made).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if initial is not None:
+            _start_from(self.model, initial)
+        #: The moving average of the weights: what is validated and exported.
+        self.average = build_network(made).to(device).eval().requires_grad_(False)
+        self.average.load_state_dict(self.model.state_dict())
+        self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=schedule.rate, weight_decay=schedule.decay)
+        self.step = 0
+        if (folder / LAST).exists():
+            self._restore(folder / LAST)
+
+    def go_on(self, stop: Callable[[], bool] = lambda: False) -> Iterator[float]:
+        """Train to the end, or until `stop`; gives the loss of each step, and saves the run when left."""
+        self.model.train()
+        steps = self.settings.schedule.steps
+        try:
+            with ThreadPoolExecutor(3) as pool:
+                ahead: dict[int, Future[Batch]] = {}
+                while self.step < steps and not stop():
+                    for number in (self.step, self.step + 1, self.step + 2):
+                        if number not in ahead and number < steps:
+                            ahead[number] = pool.submit(self._draw, number)
+                    # In a thread of its own a step is whole whenever somebody presses Ctrl-C.
+                    batch = ahead.pop(self.step).result()
+                    learning = pool.submit(self._learn, batch)
+                    try:
+                        learning.result()
+                    finally:
+                        loss = learning.result()
+                        self.step += 1
+                    yield loss
+        finally:
+            self.save()
+
+    def save(self) -> None:
+        """Write the run's state, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "kind": KIND,
+            "settings": asdict(self.settings),
+            "names": list(self.layout.names),
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+        with whole_file(self.folder / LAST) as path:
+            torch.save(state, path)
+
+    def scores(self, pictures: Sequence[Picture]) -> Scores:
+        """Of the averaged weights, on at most so many pictures as the settings say, spread over all."""
+        most = min(len(pictures), self.settings.schedule.looked)
+        rows = np.linspace(0, len(pictures) - 1, most).round().astype(int)
+        finder = Finder(self.average, self.layout, self.settings.data.size)
+        return validate(finder, self.layout.names, [pictures[row] for row in rows])
+
+    def _restore(self, path: Path) -> None:
+        state = read_run(path)
+        if state["settings"] != asdict(self.settings) or tuple(state["names"]) != self.layout.names:
+            raise UserError(f"{path} is of a run with other settings: choose another folder for this one")
+        try:
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            self._optimizer.load_state_dict(state["optimizer"])
+        except (KeyError, RuntimeError, ValueError):
+            raise UserError(f"{path} is not of this version: choose another folder, or delete it") from None
+        self.step = int(state["step"])
+
+    def _draw(self, number: int) -> Batch:
+        """The batch of a step: it depends on the seed and the step's number alone. Every round all are drawn once."""
+        schedule, count = self.settings.schedule, len(self._pictures)
+        places = range(number * schedule.batch, (number + 1) * schedule.batch)
+        orders = {place // count for place in places}
+        order = {one: np.random.default_rng([schedule.seed, 0, one]).permutation(count) for one in orders}
+        chosen = [self._pictures[order[place // count][place % count]] for place in places]
+        random = np.random.default_rng([schedule.seed, 1, number])
+        return make_batch(chosen, self.layout, self.settings.data, random)
+
+    def _learn(self, batch: Batch) -> float:
+        s = self.settings.schedule
+        self._optimizer.param_groups[0]["lr"] = rate_at(self.step, s.steps, s.rate, s.last_rate, s.warmup)
+        batch = batch.to(self._device)
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._device.type == "cuda"):
+            stages = self.model(batch.pictures)
+        loss = maps_loss(stages, batch, len(self.layout.names), self.settings.loss)
+        self._optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), _LONGEST)
+        self._optimizer.step()
+        blend(self.average, self.model, memory_at(self.step, s.average))
+        return float(loss.detach())
+
+
+def _start_from(model: torch.nn.Module, initial: Mapping[str, Any]) -> None:
+    """Take what fits of weights: of a network like this one, or of a published trunk. UserError if nothing does."""
+    own, known = model.state_dict(), {}
+    for key, value in initial.get("state_dict", initial).items():
+        for name in (key.removeprefix("module."), f"trunk.{key}"):
+            if isinstance(value, Tensor) and name in own and value.shape == own[name].shape:
+                known[name] = value.to(own[name].dtype)
+    if not known:
+        raise UserError("the weights to start from are of another network: none of their tensors fits")
+    model.load_state_dict({**own, **known})
+
+
+def is_detector_run(folder: Path) -> bool:
+    """Whether the folder holds a training of a detector (and not of a lifter)."""
+    try:
+        return torch.load(folder / LAST, map_location="cpu", weights_only=True, mmap=True).get("kind") == KIND
+    except Exception:  # none is there, or a damaged one, of which its reader says so
+        return False
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """The state of a run. Raises UserError if there is none or it is damaged."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if state["kind"] != KIND:
+            raise ValueError(state["kind"])
+        settings_from(state["settings"])
+    except FileNotFoundError:
+        raise UserError(f"there is no training run in {path.parent}") from None
+    except Exception:  # a damaged pickle can fail in any way
+        raise UserError(f"{path} is not the state of a detector's training, or is damaged") from None
+    return state
+
+
+def train(
+    run: Run,
+    looked_at: tuple[str, Sequence[Picture]],
+    minutes: float,
+    say: Callable[[str], None],
+    progress: Progress,
+) -> Scores | None:
+    """Go on with a run for so many minutes; the course goes to `say` and to `log.txt` in its folder, in lines.
+
+    looked_at: what to call the pictures that are scored now and then, and these. Returns the last scores, None if there
+    was no look. Raises Cancelled after saving.
+    """
+    began = time.monotonic()
+    name, pictures = looked_at
+    smooth, schedule = 0.0, run.settings.schedule
+    scores = None
+    run.folder.mkdir(parents=True, exist_ok=True)
+    progress.step("training", run.step, schedule.steps)
+    with (run.folder / LOG).open("a", encoding="utf-8") as log:
+        for loss in run.go_on(lambda: time.monotonic() - began > 60 * minutes):
+            smooth = loss if smooth == 0.0 else 0.98 * smooth + 0.02 * loss
+            progress.step("training", run.step, schedule.steps)
+            if run.step % schedule.look == 0 or run.step == schedule.steps:
+                run.save()
+                scores = run.scores(pictures)
+                passed = (time.monotonic() - began) / 60
+                line = f"step {run.step} after {passed:.1f} min, loss {smooth:.4f} | {name}: {scores}"
+                say(line)
+                log.write(line + "\n")
+                log.flush()
+    return scores

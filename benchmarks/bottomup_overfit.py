@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Does training work? A small bottom-up network learns a few pictures by heart and has to find everybody in them.
+
+    python benchmarks/bottomup_overfit.py PICTURES RUN [--count 32] [--trunk fpn] [--size 192] [--steps 2000]
+        [--minutes M] [--device auto]
+
+PICTURES: a COCO file or folder, as made by `training_pictures.py`. The pictures are not varied. RUN is a folder; a run
+that is there goes on. Ends with the weights as users get them: written, read again, run as a detector, grouped; people
+by their height as the network sees them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from video_mocap.backend.detection.base import create_detector
+from video_mocap.backend.detection.bottomup.training.export import export
+from video_mocap.backend.detection.bottomup.training.pictures import Picture, read_pictures
+from video_mocap.backend.detection.bottomup.training.settings import settings_from
+from video_mocap.backend.detection.bottomup.training.train import Run, train
+from video_mocap.backend.detection.bottomup.training.validation import match, oks_to
+from video_mocap.backend.detection.convert import joint_set_of
+from video_mocap.backend.grouping.affinity import sigmas_of
+from video_mocap.backend.grouping.people import group_people
+from video_mocap.backend.lifting.device import pick_device
+from video_mocap.backend.progress import Progress
+
+NETWORKS = {
+    "fpn": {"trunk": "fpn", "depth": 18, "width": 16, "channels": 48},
+    "hourglass": {"trunk": "hourglass", "stacks": 2, "blocks": 1, "channels": 48},
+}
+STILL = {"zoom": 0.0, "shift": 0.0, "turn": 0.0, "mirror": 0.0, "colour": 0.0, "blur": 0.0}
+#: Heights, pixels as the network sees them, that people are counted by.
+HEIGHTS = (0, 20, 40, 80, 10_000)
+
+
+def report(weights: Path, pictures: list[Picture], size: int, quality: str, device: str) -> None:
+    """Print what the detector finds of the pictures' people."""
+    detector = create_detector(str(weights), 8, quality, device)
+    joints, sigmas = joint_set_of(detector.names), sigmas_of(detector.names)
+    similarities, heights, extra, errors = [], [], 0, []
+    for picture in pictures:
+        image = picture.read()
+        people = group_people(detector.detect(image, 0.0), joints)
+        similarity = oks_to(picture.people, picture.areas, people, sigmas)
+        truth, found = match(similarity)
+        best = np.zeros(len(picture.people))
+        best[truth] = similarity[truth, found]
+        similarities.append(best)
+        extra += len(people) - int((best > 0.5).sum())
+        scale = size / max(image.shape[:2])
+        labelled = np.where(picture.people[..., 2:] > 0, picture.people[..., :2], np.nan)
+        heights.append(scale * (np.nanmax(labelled[..., 1], 1) - np.nanmin(labelled[..., 1], 1)))
+        away = scale * np.linalg.norm(labelled[truth] - people[found][..., :2], axis=-1)
+        errors.append(away[best[truth] > 0.5].ravel())
+    similarity, height, error = (np.concatenate(each) for each in (similarities, heights, errors))
+    error = error[np.isfinite(error)]
+    print(f"{quality}: {len(similarity)} people in {len(pictures)} pictures, {extra} found who are nobody")
+    for low, high in zip((0, *HEIGHTS[:-1]), (HEIGHTS[-1], *HEIGHTS[1:]), strict=True):
+        some = similarity[(height >= low) & (height < high)]
+        if len(some):
+            print(
+                f"  {low} to {high} px: {len(some)} people, OKS > 0.5 {(some > 0.5).mean():.3f}, "
+                f"> 0.75 {(some > 0.75).mean():.3f}, mean OKS {some.mean():.3f}"
+            )
+    if len(error):
+        print(f"  their keypoints: median error {np.median(error):.2f} px, 90 % {np.quantile(error, 0.9):.2f} px")
+
+
+def main() -> None:
+    """Read the arguments, train, report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pictures", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--count", type=int, default=32)
+    parser.add_argument("--trunk", choices=list(NETWORKS), default="fpn")
+    parser.add_argument("--size", type=int, default=192)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--device", default="auto")
+    arguments = parser.parse_args()
+    known = read_pictures(arguments.pictures)
+    known = replace(known, pictures=known.pictures[: arguments.count])
+    schedule = {
+        "steps": arguments.steps, "batch": arguments.batch, "rate": 2e-3, "warmup": 50, "average": 100,
+        "decay": 0.0, "look": 250, "looked": arguments.count,
+    }  # fmt: skip
+    settings = settings_from(
+        {
+            "name": "overfit", "network": NETWORKS[arguments.trunk], "schedule": schedule,
+            "data": {"size": arguments.size, "sigma": 1.0, **STILL},
+        }
+    )  # fmt: skip
+    device = pick_device(arguments.device)
+    run = Run(arguments.run, settings, known, device)
+    parameters = sum(value.numel() for value in run.model.parameters())
+    print(f"{arguments.trunk}, {parameters / 1e6:.2f} million parameters, {len(known.pictures)} pictures", flush=True)
+    train(run, ("learned pictures", known.pictures), arguments.minutes, lambda x: print(x, flush=True), Progress())
+    weights = arguments.run / "weights.safetensors"
+    export(arguments.run, weights, "1")
+    for quality in ("draft", "standard"):
+        report(weights, list(known.pictures), arguments.size, quality, arguments.device)
+
+
+if __name__ == "__main__":
+    main()
