@@ -231,6 +231,15 @@ def test_mmpose(tmp_path: Path) -> None:
     assert len(import_keypoints(tmp_path / "pictures", OPTIONS).times) == 8
 
 
+def test_mmpose_in_space_is_no_2d(tmp_path: Path) -> None:
+    frames = mmpose_frames()
+    for frame in frames:
+        points = frame["instances"][0]["keypoints"]
+        frame["instances"][0]["keypoints"] = [[x / 900, y / 900, 0.3] for x, y in points]
+    with pytest.raises(UserError, match="points in space"):
+        import_keypoints(put(tmp_path / "a.json", frames), OPTIONS)
+
+
 def test_rtmlib(tmp_path: Path) -> None:
     both = np.stack([person(300), person(900)])
     frames = [{"frame_id": n, "keypoints": both[..., :2].tolist(), "scores": both[..., 2].tolist()} for n in range(12)]

@@ -26,6 +26,7 @@ from .writing import Export, box_of, numbers_of, score_of, write_json
 #: Sets that can be written, the usual one first.
 WRITES = ("coco-17", "halpe-26")
 _NUMBERS = ("frame_id", "frame_idx", "frame_index", "frame")
+_IDENTITIES = ("track_id", "instance_id")
 _SCORES = ("keypoint_scores", "scores")
 
 
@@ -125,11 +126,14 @@ def _people(entries: list[Any], where: str) -> Iterator[tuple[np.ndarray, Any]]:
         points = _array(entry.get("keypoints", []), where)
         if not points.size:
             continue
-        scores = next((_array(entry[key], where) for key in _SCORES if key in entry), points[..., 2:])
+        scores = next((_array(entry[key], where) for key in _SCORES if key in entry), None)
+        if scores is not None and points.ndim in (2, 3) and points.shape[-1] > 2:
+            raise UserError(f"{where} holds points in space: name a file with keypoints in pixels")
+        scores = points[..., 2:] if scores is None else scores
         if points.ndim not in (2, 3) or scores.size != points[..., 0].size:
             raise UserError(f"{where} has keypoints and scores that do not fit together")
         points = np.concatenate([points[..., :2], scores.reshape(*points.shape[:-1], 1)], -1)
-        who = identity_of(entry.get("track_id"))
+        who = identity_of(next((entry[key] for key in _IDENTITIES if key in entry), None))
         yield from ((person, who) for person in points.reshape(-1, *points.shape[-2:]))
 
 
