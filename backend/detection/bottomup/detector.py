@@ -24,6 +24,9 @@ class BottomUpDetector:
     """See `Detector` and `BatchDetector`. path: of the weights. quality: "draft" looks once, "standard" also in a
     mirror. device: "auto", "cpu" or "cuda"."""
 
+    #: Peaks from a tenth up are candidates: some of them are nobody's.
+    least_confidence = 0.2
+
     def __init__(self, path: Path, max_persons: int, quality: str = "standard", device: str = "auto") -> None:
         self._card, place = read_card(path), pick_device(device)
         network = open_network(path, self._card, place)
