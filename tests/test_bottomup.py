@@ -8,13 +8,20 @@ import pytest
 import torch
 from torch import nn
 from video_mocap.backend.detection.bottomup.decode import DecodeOptions, decode, find_peaks, score_limbs
-from video_mocap.backend.detection.bottomup.fields import COCO_LAYOUT, Layout, target_maps, to_cells, to_pixels
+from video_mocap.backend.detection.bottomup.fields import (
+    COCO_LAYOUT,
+    Layout,
+    limbs_of,
+    target_maps,
+    to_cells,
+    to_pixels,
+)
 from video_mocap.backend.detection.bottomup.finder import Finder, padded
 from video_mocap.backend.detection.bottomup.hourglass import HourglassArchitecture, StackedHourglass
 from video_mocap.backend.detection.bottomup.network import architecture_of, build_network, plain
 from video_mocap.backend.detection.bottomup.residual import ResidualArchitecture, ResidualPyramid, ResidualTrunk
 from video_mocap.backend.grouping.people import group_people
-from video_mocap.rigging.joints import COCO17
+from video_mocap.rigging.joints import COCO17, KEYPOINTS
 
 #: Somebody who stands before the camera, in persons' heights, y down.
 STANDING = np.array(
@@ -257,6 +264,13 @@ def test_the_mirror_image_has_the_mirrored_maps() -> None:
     assert COCO_LAYOUT.mirrored(mirrored) == pytest.approx(maps, abs=1e-5)
     with pytest.raises(ValueError, match="not there"):
         Layout(("nose",), ((0, 1),))
+    with pytest.raises(ValueError, match="of one side without"):
+        Layout(("left_hip", "right_hip", "left_knee"), ((0, 2),))
+
+
+def test_feet_and_hands_have_limbs_too() -> None:
+    assert len(COCO_LAYOUT.limbs) == 19
+    assert len(limbs_of(KEYPOINTS.names)) == 25
 
 
 class Bright(nn.Module):

@@ -50,7 +50,9 @@ class BottomUpDetector:
     def detect_many(self, images: Sequence[np.ndarray], times_s: Sequence[float]) -> list[Candidates]:
         """See `BatchDetector.detect_many`; every picture is looked at by itself, whatever its time."""
         del times_s
-        return self._finder.find(images)
+        if len({image.shape for image in images}) == 1:
+            return self._finder.find(images)
+        return [self._finder.find([image])[0] for image in images]
 
     def close(self) -> None:
         """Nothing is held."""

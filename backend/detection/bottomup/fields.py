@@ -15,14 +15,16 @@ import numpy as np
 from ....rigging.joints import COCO17, mirror_rows
 from .network import STRIDE
 
-#: COCO's own list of limbs, by name.
-_COCO_LIMBS = (
+#: COCO's own list of limbs, by name, then those of the feet and hands that COCO does not have.
+_LIMBS = (
     ("left_ankle", "left_knee"), ("left_knee", "left_hip"), ("right_ankle", "right_knee"), ("right_knee", "right_hip"),
     ("left_hip", "right_hip"), ("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"),
     ("left_shoulder", "right_shoulder"), ("left_shoulder", "left_elbow"), ("right_shoulder", "right_elbow"),
     ("left_elbow", "left_wrist"), ("right_elbow", "right_wrist"), ("left_eye", "right_eye"), ("nose", "left_eye"),
     ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"), ("left_ear", "left_shoulder"),
-    ("right_ear", "right_shoulder"),
+    ("right_ear", "right_shoulder"), ("left_ankle", "left_heel"), ("right_ankle", "right_heel"),
+    ("left_ankle", "left_toe"), ("right_ankle", "right_toe"), ("left_wrist", "left_hand"),
+    ("right_wrist", "right_hand"),
 )  # fmt: skip
 
 
@@ -31,7 +33,7 @@ class Layout:
     """What the maps mean: K heatmaps of `names` first, then x and y of the field of each of the L limbs.
 
     names: (K,) joints, as in `rigging.joints`. limbs: (L,) rows (from, to) of names; fields point from the first on.
-    Raises ValueError if a limb joins what is not there.
+    Raises ValueError if a limb joins what is not there, or has no counterpart on the body's other side.
     """
 
     names: tuple[str, ...]
@@ -40,6 +42,10 @@ class Layout:
     def __post_init__(self) -> None:
         if any(not 0 <= row < len(self.names) for limb in self.limbs for row in limb):
             raise ValueError("a limb joins joints that are not there")
+        try:
+            self._mirror()
+        except KeyError:
+            raise ValueError("there are joints of one side without those of the other") from None
 
     @property
     def maps(self) -> int:
@@ -67,9 +73,9 @@ class Layout:
 
 
 def limbs_of(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """(L,) rows of COCO's limbs between the joints that are there."""
+    """(L,) rows of the limbs between the joints that are there."""
     rows = {name: row for row, name in enumerate(names)}
-    return tuple((rows[a], rows[b]) for a, b in _COCO_LIMBS if a in rows and b in rows)
+    return tuple((rows[a], rows[b]) for a, b in _LIMBS if a in rows and b in rows)
 
 
 COCO_LAYOUT = Layout(COCO17.names, limbs_of(COCO17.names))

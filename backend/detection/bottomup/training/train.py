@@ -29,6 +29,8 @@ LAST, LOG = "last.pt", "log.txt"
 KIND = "detector"
 #: The longest step a gradient may ask for.
 _LONGEST = 5.0
+#: Batches that are drawn meanwhile.
+_AHEAD = 4
 
 
 def maps_loss(stages: Sequence[Tensor], batch: Batch, joints: int, settings: LossSettings) -> Tensor:
@@ -83,11 +85,11 @@ class Run:
         self.model.train()
         steps = self.settings.schedule.steps
         try:
-            with ThreadPoolExecutor(3) as pool:
+            with ThreadPoolExecutor(_AHEAD + 1) as pool:
                 ahead: dict[int, Future[Batch]] = {}
                 while self.step < steps and not stop():
-                    for number in (self.step, self.step + 1, self.step + 2):
-                        if number not in ahead and number < steps:
+                    for number in range(self.step, min(self.step + _AHEAD, steps)):
+                        if number not in ahead:
                             ahead[number] = pool.submit(self._draw, number)
                     # In a thread of its own a step is whole whenever somebody presses Ctrl-C.
                     batch = ahead.pop(self.step).result()
