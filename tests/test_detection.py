@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from video_mocap.backend.detection.base import Candidates, candidates_from_instances, create_detector, person_boxes
-from video_mocap.backend.detection.convert import joint_set_of, to_keypoints_set
+from video_mocap.backend.detection.convert import joint_set_of
 from video_mocap.backend.detection.looks import Look, around, cut, distinct, overlap, tiles, to_picture
 from video_mocap.backend.errors import Cancelled, UserError
 from video_mocap.backend.footage import FootageInfo, Frame, probe, read_frames
@@ -101,28 +101,6 @@ def test_boxes() -> None:
     assert distinct(boxes, np.array([4, 3, 1, 1]), 4) == [0, 3]
     assert around(boxes[3], 100, 100, 2.0) == Look(15, 0, 35, 15)
     assert around(boxes[3], 22, 100, 2.0) is None
-
-
-def keypoints_of(names: tuple[str, ...]) -> Keypoints:
-    values = np.random.default_rng(0).random((1, 2, len(names), 3)).astype(np.float32)
-    return Keypoints(30, np.arange(2) / 30, (64, 48), names, np.array([1]), values)
-
-
-def test_other_joint_sets_are_reordered_by_name_and_what_they_lack_is_missing() -> None:
-    given = keypoints_of(COCO17.names[::-1])
-    taken = to_keypoints_set(given)
-    np.testing.assert_array_equal(taken.keypoints[:, :, :17], given.keypoints[:, :, ::-1])
-    assert np.isnan(taken.keypoints[:, :, 17:, :2]).all()
-    assert (taken.keypoints[:, :, 17:, 2] == 0).all()
-
-
-def test_names_of_other_tools_are_understood_and_strange_ones_refused() -> None:
-    names = ("Nose", "LEFT_HIP", "right hip", "left_big_toe")
-    taken = to_keypoints_set(keypoints_of(names))
-    present = [name for name, c in zip(KEYPOINTS.names, taken.keypoints[0, 0, :, 2], strict=True) if c > 0]
-    assert present == ["nose", "left_hip", "right_hip", "left_toe"]
-    with pytest.raises(UserError, match="not of a person"):
-        to_keypoints_set(keypoints_of(("beak", "tail", "left_paw", "right_paw")))
 
 
 def test_the_joint_set_of_a_detector_has_known_parents() -> None:

@@ -79,7 +79,7 @@ def test_openpose_body_25(tmp_path: Path) -> None:
     assert (points_of(found, "left_hand")[:, 2] == 0).all()
     assert np.isnan(points_of(found, "left_hand")[:, :2]).all()
     assert found.source["conversion"]["missing"] == ["left_hand", "right_hand"]  # type: ignore[index]
-    assert warned(found, "lack left_hand, right_hand")
+    assert warned(found, "not among OpenPose's BODY_25: left_hand, right_hand")
 
 
 def test_the_hand_of_openpose_is_a_knuckle(tmp_path: Path) -> None:
@@ -232,10 +232,8 @@ def test_mmpose(tmp_path: Path) -> None:
 
 
 def test_mmpose_in_space_is_no_2d(tmp_path: Path) -> None:
-    frames = mmpose_frames()
-    for frame in frames:
-        points = frame["instances"][0]["keypoints"]
-        frame["instances"][0]["keypoints"] = [[x / 900, y / 900, 0.3] for x, y in points]
+    instance = {"keypoints": (person(500) / 900).tolist(), "keypoint_scores": [0.9] * 17}
+    frames = [{"frame_id": number, "instances": [instance]} for number in range(8)]
     with pytest.raises(UserError, match="points in space"):
         import_keypoints(put(tmp_path / "a.json", frames), OPTIONS)
 

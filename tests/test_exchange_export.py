@@ -167,7 +167,7 @@ def test_lift_takes_another_programs_keypoints(tmp_path: Path, capsys: pytest.Ca
     assert cli.main(["lift", *said, "-o", str(tmp_path / "a.take.npz"), "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
     assert summary["persons"] == [1]
-    assert any("lack left_heel" in warning for warning in summary["warnings"])
+    assert any("left_heel" in warning for warning in summary["warnings"])
 
 
 def sample_keypoints() -> Keypoints:

@@ -47,7 +47,7 @@ def identify(
         found = _as_told(frames, foreign, numbers)
     else:
         found = _tracked(frames, foreign, numbers, fps, doubled)
-    return _most_prominent(found, max_persons)
+    return _most_prominent(_seen(found), max_persons)
 
 
 def _as_told(frames: Mapping[int, np.ndarray], foreign: ForeignPeople, numbers: Sequence[int]) -> Identified:
@@ -93,6 +93,13 @@ def _tracked(
     if tracks.dropped:
         warnings.append(f"{tracks.dropped} people who are seen in a few frames only are left out")
     return Identified(tracks.person_ids, keypoints, {}, warnings)
+
+
+def _seen(found: Identified) -> Identified:
+    """Without people who have no point in any frame; `clean` has seen to it that somebody is left."""
+    rows = (found.keypoints[..., 2] > 0).any((1, 2))
+    names = {identity: name for identity, name in found.names.items() if identity in found.person_ids[rows]}
+    return Identified(found.person_ids[rows], found.keypoints[rows], names, found.warnings)
 
 
 def _most_prominent(found: Identified, most: int | None) -> Identified:

@@ -66,7 +66,7 @@ def import_keypoints(path: str | Path, options: ImportOptions, progress: Progres
         "format": name,
         "conversion": conversion,
         "first_frame": first,
-        "footage": options.footage or foreign.footage,
+        "footage": options.footage,
         "warnings": warnings,
     }
     if tracked.names:
@@ -115,9 +115,9 @@ def _said(conversion: Mapping[str, object], joints: ForeignSet) -> list[str]:
     missing, made = conversion["missing"], conversion["made"]
     said = []
     if isinstance(missing, list) and missing:
-        said.append(f"{joints.title} lack {', '.join(missing)}: these are missing in every frame")
+        said.append(f"missing in every frame, since they are not among {joints.title}: {', '.join(missing)}")
     if made:
-        said.append(f"{', '.join(joints.made)} are made of other points: the mean of two knuckles each")
+        said.append(f"made of others, as their mean: {', '.join(joints.made)}")
     return said
 
 

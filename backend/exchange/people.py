@@ -22,7 +22,7 @@ class ForeignPeople:
     which nobody was seen. identities: for the same frames who the M people are, None where the files do not say; whole
     numbers are kept as the people's own. first: number of the footage's first frame, None for the smallest there is.
     image_size: width, height in pixels, fps: frames a second, if the files say so. names: of people, by their identity.
-    footage: name of the video. warnings: for the user, one sentence each.
+    warnings: for the user, one sentence each.
     """
 
     joints: ForeignSet
@@ -32,7 +32,6 @@ class ForeignPeople:
     image_size: tuple[int, int] | None = None
     fps: float | None = None
     names: Mapping[Hashable, str] = field(default_factory=dict)
-    footage: str | None = None
     warnings: Sequence[str] = ()
 
 
