@@ -65,7 +65,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         [
             *(f"warning: {warning}" for warning in warnings),  # type: ignore[attr-defined]
             f"{summary['format']} with {summary['joint_set']}: {frames} {'frame' if frames == 1 else 'frames'} at "
-            f"{keypoints.fps:g} frames/s, {people} {'person' if people == 1 else 'people'}",
+            f"{keypoints.fps:g} frames/s, {people} {'person' if people == 1 else 'people'}; the footage begins with "
+            f"frame {found['first_frame']}",
             f"wrote {output}",
         ],
     )
