@@ -32,7 +32,7 @@ NETWORKS = {
     "fpn": {"trunk": "fpn", "depth": 18, "width": 16, "channels": 48},
     "hourglass": {"trunk": "hourglass", "stacks": 2, "blocks": 1, "channels": 48},
 }
-STILL = {"zoom": 0.0, "shift": 0.0, "turn": 0.0, "mirror": 0.0, "colour": 0.0, "blur": 0.0}
+STILL = {"zoom": 0.0, "person": 0.0, "shift": 0.0, "turn": 0.0, "mirror": 0.0, "colour": 0.0, "blur": 0.0}
 #: Heights, pixels as the network sees them, that people are counted by.
 HEIGHTS = (0, 20, 40, 80, 10_000)
 

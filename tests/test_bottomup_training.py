@@ -31,7 +31,7 @@ from video_mocap.backend.progress import Progress
 from video_mocap.rigging.joints import COCO17
 
 LABELLED = Path(__file__).resolve().parents[2] / "shared" / "footage" / "labelled"
-STILL = {"zoom": 0.0, "shift": 0.0, "turn": 0.0, "mirror": 0.0, "colour": 0.0, "blur": 0.0}
+STILL = {"zoom": 0.0, "person": 0.0, "shift": 0.0, "turn": 0.0, "mirror": 0.0, "colour": 0.0, "blur": 0.0}
 TINY = {"trunk": "fpn", "depth": 18, "width": 8, "channels": 32}
 #: Somebody who stands before the camera, in persons' heights, y down.
 STANDING = np.array(

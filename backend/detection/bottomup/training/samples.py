@@ -54,7 +54,11 @@ def make_sample(
     own = np.array([image.shape[1], image.shape[0]]) / whole
     c, s = np.cos(turn), np.sin(turn)
     way = np.diag([-1.0 if mirrored else 1.0, 1.0]) @ np.array([[c, -s], [s, c]])
-    move = size / 2 + shift - way @ (own * whole / 2)
+    middle = whole / 2
+    if random.random() < settings.person:
+        points = picture.people[random.integers(len(picture.people))]
+        middle = points[points[:, 2] > 0, :2].mean(0)
+    move = size / 2 + shift - way @ (own * middle)
     if not turn:
         move = np.floor(move)  # whole pixels, as a picture has them that is only padded
     centred = move + way @ [0.5, 0.5] - 0.5  # OpenCV counts from the middle of the first pixel

@@ -29,15 +29,17 @@ class NetworkSettings:
 @dataclass(frozen=True)
 class DataSettings:
     """size: pixels of the longer side of a picture as the network sees it. sigma: of a joint's Gaussian; limb: half a
-    limb's width; both in cells of 4 pixels. How pictures are varied: zoom: at most by e^zoom either way; shift: how far
-    the middle moves, in parts of the size; turn: standard deviation, degrees; mirror: share that is mirrored; colour:
-    standard deviation of the logarithms of brightness, contrast and the colours' shares; blur: share that is blurred.
+    limb's width; both in cells of 4 pixels. How pictures are varied: zoom: at most by e^zoom either way; person: share
+    that has somebody in the middle instead of the picture's; shift: how far that moves, in parts of the size; turn:
+    standard deviation, degrees; mirror: share that is mirrored; colour: standard deviation of the logarithms of
+    brightness, contrast and the colours' shares; blur: share that is blurred.
     """
 
     size: int = 384
     sigma: float = 1.5
     limb: float = 1.0
     zoom: float = 0.7
+    person: float = 0.5
     shift: float = 0.2
     turn: float = 15.0
     mirror: float = 0.5
@@ -100,7 +102,7 @@ def settings_from(data: dict[str, Any]) -> Settings:
     if d.size < 64 or d.size % 64:
         raise ValueError(f"data.size must be a multiple of 64, not {d.size}")
     check_least(d, 0, ("sigma", "limb"), above=True)
-    check_least(d, 0, ("zoom", "shift", "turn", "mirror", "colour", "blur"))
+    check_least(d, 0, ("zoom", "person", "shift", "turn", "mirror", "colour", "blur"))
     check_least(settings.loss, 0, ("fields", "foreground"))
     check_least(s, 0, ("steps", "batch", "rate", "average", "look", "looked"), above=True)
     check_least(s, 0, ("last_rate", "warmup", "decay", "seed"))
