@@ -86,14 +86,40 @@ def test_no_swing_across_a_gap_of_time():
     assert np.abs(np.diff(there[inside, 0], 2)).max() < 0.01
 
 
-def test_confidence_next_to_missing_points_and_in_gaps_is_zero():
+def test_missing_points_and_gaps_of_time_are_bridged_with_fading_confidence():
     times = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 1.4, 1.5])
-    track = np.ones((7, 1, 3))
-    track[:, 0, 2] = [0.8, 0.4, 0.0, 0.8, 0.8, 0.8, 0.8]
-    grid = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.35, 0.9, 1.4, 1.45])
-    np.testing.assert_allclose(
-        resample_track(track, times, grid)[:, 0, 2], [0.8, 0.6, 0.4, 0, 0, 0.8, 0.8, 0, 0.8, 0.8], atol=1e-12
-    )
+    track = np.ones((7, 2, 3))
+    track[:, 0, 2] = [0.8, 0.4, 0.0, 0.8, 0.8, 0.8, 0.6]
+    track[:, 1, 2] = 0
+    grid = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.9, 1.4, 1.45])
+    bridged = resample_track(track, times, grid)[..., 2]
+    middle = 0.8 * np.exp(-0.4 / 0.5)  # 0.5 s from a frame, of which one step is as usual
+    np.testing.assert_allclose(bridged[:, 0], [0.8, 0.6, 0.4, 0.5, 0.6, 0.8, 0.8, middle, 0.8, 0.7])
+    assert not bridged[:, 1].any()
+    unbridged = resample_track(track, times, grid, bridge=False)[:, 0, 2]
+    np.testing.assert_allclose(unbridged, [0.8, 0.6, 0.4, 0, 0, 0.8, 0.8, 0, 0.8, 0.7], atol=1e-12)
+
+
+def test_nothing_is_bridged_far_from_what_was_seen():
+    times = np.arange(300) / 30
+    track = np.ones((300, 2, 3))
+    track[60:240, 0, 2] = track[100:145, 1, 2] = 0  # 6 s, and 1.5 s
+    confidence = resample_track(track, times, times)[..., 2]
+    assert not confidence[107:193, 0].any()
+    assert confidence[:104, 0].all()
+    assert confidence[196:, 0].all()
+    assert 0.2 < confidence[122, 1] < 0.3
+    assert (np.diff(confidence[59:104, 0]) <= 0).all()
+    assert (confidence[track[..., 2] > 0] == 1).all()
+    assert resample_track(track, times, times, bridge=False)[..., 2].tolist() == track[..., 2].tolist()
+
+
+def test_before_the_first_and_after_the_last_observation_confidence_fades_too():
+    times = np.arange(20) / 10
+    track = np.ones((20, 1, 3))
+    track[:8, 0, 2] = 0
+    confidence = resample_track(track, times, times)[:, 0, 2]
+    np.testing.assert_allclose(confidence[:8], np.exp(-np.arange(7, -1, -1) / 10 / 0.5))
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3])

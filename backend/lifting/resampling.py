@@ -12,6 +12,8 @@ from scipy.sparse import csr_array
 
 #: A step of time so many times longer than usual is a gap: nothing is interpolated across it but a straight line.
 _GAP = 2.5
+#: Seconds over which the confidence of a bridged point falls to a third, and the furthest from an observation.
+_MEMORY, _BRIDGED = 0.5, 1.5
 #: Lobes of the Lanczos window.
 _LOBES = 3
 #: Columns that are splined together.
@@ -52,23 +54,47 @@ def lifter_times(times: np.ndarray, fps: float) -> np.ndarray:
     return times[0] + np.arange(count) / fps
 
 
-def resample_track(track: np.ndarray, times: np.ndarray, grid: np.ndarray) -> np.ndarray:
+def resample_track(track: np.ndarray, times: np.ndarray, grid: np.ndarray, bridge: bool = True) -> np.ndarray:
     """A filled track (F, K, 3) at `times` to (G, K, 3) at `grid`: band-limited if the grid is coarser, else a spline.
 
-    Confidence is interpolated linearly; it is 0 next to a missing point and within gaps of time.
+    Confidence is interpolated linearly. bridge: also where a point is missing and within gaps of time, so that a
+    network sees the straight line that `fill_missing` draws: it is then steadier and more accurate than one that is
+    told that nothing is there. Such confidence fades, and is 0 further than `_BRIDGED` from an observation. Without it,
+    confidence is 0 next to a missing point and within gaps of time.
     """
-    if grid is times:
-        return track
-    positions = resample(track[..., :2].reshape(len(times), -1), times, grid)
+    if bridge:
+        confidence = _bridged(track[..., 2], times, grid)
+    else:
+        confidence = track[..., 2] if grid is times else _unbridged(track[..., 2], times, grid)
+    positions = track[..., :2]
+    if grid is not times:
+        positions = resample(positions.reshape(len(times), -1), times, grid).reshape(len(grid), -1, 2)
+    return np.concatenate([positions, confidence[..., None]], axis=-1)
+
+
+def _bridged(confidence: np.ndarray, times: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """(F, K) to (G, K), 0 being missing: lines between the others, fading with the time to the nearest of them."""
+    out = np.zeros((len(grid), confidence.shape[1]))
+    usual = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    for k in np.flatnonzero((confidence > 0).any(0)):
+        rows = confidence[:, k] > 0
+        seen = times[rows]
+        after = np.searchsorted(seen, grid)
+        before = seen[np.maximum(after - 1, 0)]
+        away = np.minimum(np.abs(grid - before), np.abs(seen[np.minimum(after, len(seen) - 1)] - grid))
+        away = np.maximum(away - usual, 0.0)  # between two frames nothing is missing
+        out[:, k] = np.interp(grid, seen, confidence[rows, k]) * np.exp(-away / _MEMORY) * (away <= _BRIDGED)
+    return out
+
+
+def _unbridged(confidence: np.ndarray, times: np.ndarray, grid: np.ndarray) -> np.ndarray:
     right = np.clip(np.searchsorted(times, grid), 1, len(times) - 1)
     left = right - 1
     weight = np.clip((grid - times[left]) / (times[right] - times[left]), 0, 1)[:, None]
-    before, after = track[left, :, 2], track[right, :, 2]
-    confidence = (1 - weight) * before + weight * after
+    before, after = confidence[left], confidence[right]
     broken = (np.minimum(before, after) == 0) | _in_gap(times)[left, None]
     on_frame = (weight < 1e-6) | (weight > 1 - 1e-6)
-    confidence[broken & ~on_frame] = 0
-    return np.concatenate([positions.reshape(len(grid), -1, 2), confidence[..., None]], axis=-1)
+    return np.where(broken & ~on_frame, 0.0, (1 - weight) * before + weight * after)
 
 
 def resample(values: np.ndarray, times: np.ndarray, new_times: np.ndarray) -> np.ndarray:

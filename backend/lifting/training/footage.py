@@ -130,6 +130,7 @@ def _follow(keypoints: Keypoints, row: int, fps: float, causal: bool) -> Seen:
     intrinsics = keypoints.intrinsics
     if intrinsics is None:
         intrinsics, _ = guess_intrinsics(keypoints.image_size, None, None)
-    at_rate = torch.from_numpy(resample_track(filled, keypoints.times, grid)).float()
+    # What was not seen must pull at nothing.
+    at_rate = torch.from_numpy(resample_track(filled, keypoints.times, grid, bridge=False)).float()
     followed = person(at_rate[None], torch.from_numpy(np.asarray(intrinsics)).float()[None], fps, causal)
     return Seen(followed.inputs[0], followed.size[0])
