@@ -147,18 +147,24 @@ def check_mediapipe() -> Finding:
 
 
 def check_detectron2() -> Finding:
-    """Whether the optional detector can be used."""
+    """Whether the optional detector can be used: its library beside this torch, and weights for it."""
     name = "detector detectron2"
+    from .catalogue.entries import find_entry
+    from .catalogue.store import is_here
     from .detection.base import DETECTORS
+    from .detection.detectron2_installation import problem
 
-    if name.split()[1] not in DETECTORS:
-        return Finding(name, False, "this version cannot use it; mediapipe does the work", required=False)
-    wanted = {"torchvision": "torchvision", "pkg_resources": "setuptools<81", "detectron2": "detectron2"}
-    lacking = [package for module, package in wanted.items() if find_spec(module) is None]
-    if lacking:
-        todo = "see detectron2's own installation page (PyTorch first, then --no-build-isolation)"
-        return Finding(name, False, f"not installed: {', '.join(lacking)}", todo, required=False)
-    return Finding(name, True, _version("detectron2"), required=False)
+    wrong = problem()
+    if wrong is not None:
+        return Finding(name, False, wrong.text, wrong.todo, required=False)
+    found = f"{_version('detectron2')} beside torchvision {_version('torchvision')}"
+    wanted = {row: find_entry(entry.weights) for row, entry in DETECTORS.items() if row.startswith("detectron2")}
+    here = [row for row, entry in wanted.items() if entry and is_here(entry)]
+    first = wanted["detectron2"]
+    if not here and first is not None:
+        todo = f"'video-mocap models get {first.name}' fetches them ({first.megabytes} MB, {first.licence})"
+        return Finding(name, False, f"{found}; no weights yet", todo, required=False)
+    return Finding(name, True, f"{found}; weights for {', '.join(here)}", required=False)
 
 
 def check_weights() -> Finding:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .catalogue.entries import Entry, find_entry, read_catalogue
 from .catalogue.store import is_here, place_of, read_receipt
+from .detection.base import DETECTORS
 from .errors import UserError
 from .lifting.sidecar import Sidecar, file_sha256, read_sidecar
 
@@ -107,6 +108,12 @@ def find_lifter(name: str) -> Path:
 def lifter_names() -> tuple[str, ...]:
     """What `find_lifter` knows besides paths, here or not."""
     return (DEFAULT, *_own(), *(entry.name for entry in read_catalogue() if entry.kind == "lifter"))
+
+
+def usable_detectors() -> tuple[str, ...]:
+    """The detectors that a capture can be told by name now: they carry their weights, or their weights are here."""
+    entries = {name: find_entry(row.weights) for name, row in DETECTORS.items() if row.weights}
+    return tuple(name for name in DETECTORS if name not in entries or ((entry := entries[name]) and is_here(entry)))
 
 
 def _own() -> dict[str, Path]:

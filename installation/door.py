@@ -13,12 +13,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import checks, wheels
+from . import checks, detectron2, wheels
 from .common import ROOT, WINDOWS, BuildError, Interrupted, clean_environment, refusal, say
 from .environment import Environment
 from .package import package
 from .pythons import SUPPORTED
-from .steps import CAPTURE_STEPS, EXTENSION_STEPS
+from .steps import CAPTURE_STEPS, DETECTRON2_STEPS, EXTENSION_STEPS
 
 MODULE = "video_mocap.backend.cli"
 USAGE = """usage: python3 build.py COMMAND
@@ -28,6 +28,8 @@ USAGE = """usage: python3 build.py COMMAND
         [--offline WHEELS]      from a folder of wheels, without a network
         [--python EXE]          with this Python, if it fits
         [--state FILE.json]     tell there how far it is
+  setup --with detectron2     and that detector, from its public repository; with --into too; compiles nothing
+        [--source PATH]         from this archive or folder of its source
   download FOLDER             fill a folder with every wheel, for --offline on another machine of the same kind
         [--for 3.11|3.12|3.13]  for this Python, which must be on this machine too
   capture [VIDEO] [options]   set up if needed, then video-mocap capture; without VIDEO the sample of the project
@@ -93,15 +95,38 @@ def setup(arguments: Sequence[str]) -> int:
     parser.add_argument("--offline", type=Path)
     parser.add_argument("--python")
     parser.add_argument("--state", type=Path)
+    parser.add_argument("--with", dest="extra", choices=["detectron2"])
+    parser.add_argument("--source", type=Path)
     options = parser.parse_args(list(arguments))
+    if options.extra is None and options.source is not None:
+        raise _UsageError("--source needs --with detectron2")
+    if options.extra is not None and options.offline is not None:
+        raise _UsageError("--with takes packages from the package registry, not --offline")
     if options.into is not None:
-        return setup_extension(options.into, options.offline, options.python, options.state)
-    if arguments:
-        raise _UsageError(f"{arguments[0]} needs --into FOLDER")
+        status = setup_extension(options.into, options.offline, options.python, options.state)
+        if status == 0 and options.extra is not None:
+            add_detectron2(Environment(ROOT, options.into.absolute()), options.source)
+        return status
+    for name in ("offline", "python", "state"):
+        if getattr(options, name) is not None:
+            raise _UsageError(f"--{name} needs --into FOLDER")
     environment = Environment()
     if not environment.setup(CAPTURE_STEPS):
         say(f"{environment.folder} is ready")
+    if options.extra is not None:
+        add_detectron2(environment, options.source)
     return subprocess.call([environment.script("video-mocap"), "doctor"], env=clean_environment())
+
+
+def add_detectron2(environment: Environment, source: Path | None) -> None:
+    """Put detectron2 into an environment that is ready, and see that it runs there. Raises BuildError, OSError."""
+    before = detectron2.installed_torch(environment)
+    say("detectron2 is installed as Python: it needs no compiler and no CUDA toolkit, and torch stays as it is")
+    say("  about 30 MB; its weights are fetched apart, with 'video-mocap models get keypoint-rcnn-r50' (237 MB)")
+    environment.detectron2 = None if source is None else source.absolute()
+    environment.setup(DETECTRON2_STEPS)
+    detectron2.check(environment, before)
+    say("detectron2 can be used; 'video-mocap doctor' says what is left to do")
 
 
 def setup_extension(into: Path, offline: Path | None, python: str | None, state: Path | None) -> int:

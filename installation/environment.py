@@ -12,14 +12,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import lock, networks, product
+from . import detectron2, lock, networks, product
 from .common import ROOT, WINDOWS, BuildError, clean_environment, product_version, read_json, refusal, say, write_whole
 from .pip import Meter, PipResult, run_pip
 from .pythons import SUPPORTED, Python, find_python, probe, suitable
 from .records import drop_half_installed
 from .sizes import announce
 from .state import State
-from .steps import NETWORKS, PIP, PRODUCT, RUNTIME, Step
+from .steps import DETECTRON2, NETWORKS, PIP, PRODUCT, RUNTIME, Step
 
 #: Our own files in an environment's folder; anything else in a folder without a pyvenv.cfg is somebody's.
 OURS = (lock.NAME, "setup.json", "setup.log", "temporary")
@@ -54,6 +54,8 @@ class Environment:
         self.log = self.folder / "setup.log"
         self.temporary = self.folder / "temporary"
         self.state = State(state, product_version(root))
+        #: Where detectron2's source lies, if it is wanted and is not to be fetched.
+        self.detectron2: Path | None = None
         #: Another set-up holds the folder; what the state file says is its.
         self.refused = False
         self._lock = lock.Lock(self.folder)
@@ -148,6 +150,8 @@ class Environment:
             networks.unpack(self)
         elif step is PRODUCT:
             product.install(self)
+        elif step is DETECTRON2:
+            detectron2.install(self, self.detectron2)
         else:
             self.pip(step.name, ("install", *step.pip), self.meter(step))
 

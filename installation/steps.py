@@ -38,6 +38,17 @@ PRODUCT = Step("video_mocap", (), PRODUCT_FILES)
 CHECKOUT = Step("video_mocap", ("--no-deps", "--no-build-isolation", "-e", "."), ("pyproject.toml",), moves=True)
 DEVELOPMENT = _requirements("development tools", "requirements/development.txt")
 
+#: Only where somebody asks for it. Two of its packages have no wheels: they are Python, nothing is compiled.
+DETECTRON2_NEEDS = _requirements(
+    "packages of detectron2",
+    "requirements/detectron2.txt",
+    "--no-deps",
+    "--no-build-isolation",
+    "--no-binary=fvcore,antlr4-python3-runtime",
+)
+DETECTRON2 = Step("detectron2", (), ("requirements/detectron2.txt",), weight=0.02)
+DETECTRON2_STEPS = (DETECTRON2_NEEDS, DETECTRON2)
+
 #: The environment of the extension: outside its folder, which an update wipes; the product is copied into it.
 EXTENSION_STEPS = (PIP, RUNTIME, DETECTOR, NETWORKS, PRODUCT)
 #: The environment of a checkout, which is installed into it as it lies there.

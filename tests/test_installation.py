@@ -11,10 +11,11 @@ import subprocess
 import sys
 import sysconfig
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
-from video_mocap.installation import lock, product, pythons, sizes
+from video_mocap.installation import detectron2, lock, product, pythons, sizes
 from video_mocap.installation.common import BuildError
 from video_mocap.installation.environment import Environment
 from video_mocap.installation.pythons import Python, probe
@@ -333,3 +334,66 @@ def test_a_second_set_up_leaves_the_state_of_the_first_alone(environment) -> Non
     first.release()
     environment.setup(CAPTURE_STEPS)
     assert json.loads(state.read_text())["step"] == len(names(environment))
+
+
+def _source(folder: Path, extra: str = "") -> Path:
+    """An archive that looks like detectron2's source."""
+    path = folder / "source.zip"
+    content = {
+        "LICENSE": "Apache",
+        "setup.py": "raise SystemExit",
+        "detectron2/__init__.py": f"VALUE = 7\r\n{extra}",
+        "detectron2/layers/csrc/x.cpp": "int main() {}",
+        "detectron2/model_zoo/__init__.py": "",
+        "configs/COCO-Keypoints/a.yaml": "A: 1",
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in content.items():
+            archive.writestr(f"detectron2-main/{name}", text)
+    return path
+
+
+def test_detectron2_is_installed_without_compiling_from_a_known_source(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.folder.mkdir(exist_ok=True)
+    environment._create()
+    files = detectron2.read_source(_source(tmp_path))
+    assert sorted(files) == [
+        "LICENSE",
+        "detectron2/__init__.py",
+        "detectron2/model_zoo/__init__.py",
+        "detectron2/model_zoo/configs/COCO-Keypoints/a.yaml",
+    ]
+    monkeypatch.setattr(detectron2, "SHA256", detectron2.digest(files))
+    with zipfile.ZipFile(_source(tmp_path)) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    environment._lock.acquire()
+    try:
+        detectron2.install(environment, tmp_path / "unpacked" / "detectron2-main")
+        with pytest.raises(BuildError, match=r"is not detectron2 at the commit 02b5c4e2"):
+            detectron2.install(environment, _source(tmp_path, "changed = True"))
+        with pytest.raises(BuildError, match=r"cannot be read from .*absent\.zip"):
+            detectron2.install(environment, tmp_path / "absent.zip")
+    finally:
+        environment._lock.release()
+    code = "import detectron2, importlib.metadata as m; print(detectron2.VALUE, m.version('detectron2'))"
+    said = subprocess.run([str(environment.python), "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["7", detectron2.VERSION]
+
+
+def test_a_source_out_of_reach_is_said_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detectron2, "URL", (tmp_path / "absent.zip").as_uri())
+    with pytest.raises(BuildError, match=r"is on no package registry, cannot be fetched .*--source FILE$"):
+        detectron2.fetch(tmp_path)
+
+
+def test_a_torch_that_changed_is_noticed(environment: Environment) -> None:
+    environment._create()
+    assert detectron2.installed_torch(environment) == []
+    (environment.sites[0] / "torch-2.13.0+cpu.dist-info").mkdir()
+    assert detectron2.installed_torch(environment) == ["2.13.0+cpu"]
+    with pytest.raises(BuildError, match=r"torch was 2\.12\.0 and now is 2\.13\.0\+cpu, which must not be"):
+        detectron2.check(environment, ["2.12.0"])
+    with pytest.raises(BuildError, match="installed, but cannot be used yet: .*No module named 'video_mocap'"):
+        detectron2.check(environment, ["2.13.0+cpu"])

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     listed = list_models()
     if arguments.action == "path":
         return _path(arguments.name, listed, console)
-    console.result({"weights": [asdict(each) for each in listed], "detectors": _carried()}, _lines(listed))
+    console.result({"weights": [asdict(each) for each in listed], "detectors": _detectors()}, _lines(listed))
     return 0
 
 
@@ -67,7 +67,7 @@ def _lines(listed: list[Listed]) -> list[str]:
     for kind in ("lifter", "detector"):
         lines.append(f"{kind}s:")
         if kind == "detector":
-            lines += [f"  {row['name']}: here, {row['licence']}\n      {row['needs']}" for row in _carried()]
+            lines += [_detector_line(row) for row in _detectors()]
         lines += [_line(each) for each in listed if each.kind == kind]
     return [*lines, "'video-mocap models get NAME' fetches one; '--lifter NAME' captures with one"]
 
@@ -82,10 +82,26 @@ def _line(each: Listed) -> str:
     )
 
 
-def _carried() -> list[dict[str, str]]:
+def _detectors() -> list[dict[str, str]]:
+    """The table of detectors. weights: what has to be fetched for one before it can be used, empty if nothing."""
     from ..detection.base import DETECTORS
+    from ..models import usable_detectors
 
-    return [{"name": name, "licence": entry.licence, "needs": entry.needs} for name, entry in DETECTORS.items()]
+    usable = usable_detectors()
+    return [
+        {
+            "name": name,
+            "licence": entry.licence,
+            "needs": entry.needs,
+            "weights": "" if name in usable else entry.weights,
+        }
+        for name, entry in DETECTORS.items()
+    ]
+
+
+def _detector_line(row: dict[str, str]) -> str:
+    state = f"needs the weights {row['weights']}" if row["weights"] else "here"
+    return f"  {row['name']}: {state}, {row['licence']}\n      {row['needs']}"
 
 
 def _path(name: str | None, listed: list[Listed], console: Console) -> int:
@@ -106,7 +122,8 @@ def _path(name: str | None, listed: list[Listed], console: Console) -> int:
 
 def _get(arguments: argparse.Namespace, console: Console) -> int:
     from ..catalogue.entries import find_entry
-    from ..catalogue.fetch import fetch
+    from ..catalogue.fetch import fetch, terms
+    from ..catalogue.store import is_here
     from ..models import list_models
 
     entry = find_entry(arguments.name)
@@ -115,6 +132,8 @@ def _get(arguments: argparse.Namespace, console: Console) -> int:
             raise UserError(f"{arguments.name} came with Video Mocap; there is nothing to get")
         raise UserError(f"there are no weights called {arguments.name}; 'video-mocap models list' shows all")
     accepted = bool(arguments.accept_licence) or _ask(entry, console)
+    if not entry.non_commercial and not is_here(entry):
+        console.say(terms(entry))
     fetched = fetch(entry, accepted, arguments.offline, console.progress)
     console.close()
     summary = {"name": entry.name, "path": str(fetched.path), "sha256": fetched.sha256, "before": fetched.before}

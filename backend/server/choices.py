@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import get_args
 
 from ..detection.base import DETECTORS
-from ..models import Listed, Model, list_models
+from ..models import Listed, Model, list_models, usable_detectors
 from .models import Choice, Options, Weights
 
 
 def detectors() -> list[Choice]:
-    """The table of detectors."""
-    return [Choice(name=name, licence=entry.licence, non_commercial=False) for name, entry in DETECTORS.items()]
+    """The detectors that need no more weights."""
+    return [Choice(name=name, licence=DETECTORS[name].licence, non_commercial=False) for name in usable_detectors()]
 
 
 def lifters(shipped: Sequence[Model]) -> list[Choice]:
