@@ -54,6 +54,9 @@ class Candidates:
 class Detector(Protocol):
     """A detector of keypoints.
 
+    One that gives candidates of what may be nobody says so by `least_confidence`: what the better half of a person's
+    keypoints must have on average.
+
     names: (K,) what the kinds of its candidates mean, names as in `rigging.joints`.
     source: JSON-able: name, version, licence, weights sha256.
     """
@@ -157,9 +160,14 @@ class DetectorEntry:
 BOTTOM_UP = "bottomup"
 _WEIGHTS = ".safetensors"
 
+_DETECTRON2 = "detectron2 ('python3 build.py setup --with detectron2')"
+
 #: A new detector is one file of this package and one line here.
 DETECTORS: dict[str, DetectorEntry] = {
     "mediapipe": DetectorEntry("mediapipe", "mediapipe 0.10.21, which carries its weights", "Apache-2.0"),
+    "detectron2": DetectorEntry("detectron2", _DETECTRON2, "CC BY-SA 3.0", "keypoint-rcnn-r50"),
+    "detectron2-r101": DetectorEntry("detectron2", _DETECTRON2, "CC BY-SA 3.0", "keypoint-rcnn-r101"),
+    "detectron2-x101": DetectorEntry("detectron2", _DETECTRON2, "CC BY-SA 3.0", "keypoint-rcnn-x101"),
     BOTTOM_UP: DetectorEntry("bottomup.detector", "weights of one's own", "as its weights say", BOTTOM_UP),
 }
 
