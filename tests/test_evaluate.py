@@ -152,6 +152,21 @@ def test_known_errors(tmp_path):
     assert large["mrpe_depth_mm"] == pytest.approx(50 * depth, rel=1e-3)
 
 
+def test_heels_and_toes_apart_and_acceleration_beside_the_truths_own(tmp_path):
+    times = np.arange(60) / 30
+    truth = motion(times)
+    path = save_truth(tmp_path / "t.npz", [truth], 30.0)
+    taken = truth.copy()
+    taken[:, [TAKE.index("left_toe"), TAKE.index("right_toe")], 1] += 0.03
+    person = evaluate(take_of(times, [taken]), path)["persons"][0]
+    assert person["p_mpjpe_toes_mm"] == pytest.approx(30, abs=0.01)
+    assert person["p_mpjpe_heels_mm"] == pytest.approx(0, abs=0.01)
+    assert person["p_mpjpe_feet_mm"] == pytest.approx(15, abs=0.01)
+    assert person["accel_error_ratio"] == pytest.approx(0, abs=1e-3)
+    still = np.repeat(truth[:1], 60, axis=0)  # leaves out all of the truth's acceleration, but not more
+    assert evaluate(take_of(times, [still]), path)["persons"][0]["accel_error_ratio"] == pytest.approx(1, abs=1e-3)
+
+
 def test_other_rates_late_starts_and_absences(tmp_path):
     truth_times, times = np.arange(120) / 60, 0.5 + np.arange(30) / 24
     joints = motion(times)

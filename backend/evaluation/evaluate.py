@@ -144,18 +144,24 @@ def _pose_measures(take: _Person, truth: _Person, matrices: np.ndarray, about: T
     """Errors of the pose, and how noisy it is."""
     s, R, t = metrics.procrustes(take.body, truth.body, _MIN_JOINTS)
     feet = s[:, None, None] * take.feet @ R.swapaxes(1, 2) + t[:, None]
+    heels, toes = slice(0, 2), slice(2, 4)
     p = metrics.root_relative(to_camera(take.body, matrices), _HIPS)
     g = metrics.root_relative(to_camera(truth.body, about.world_to_camera), _HIPS)
     errors = np.linalg.norm(p - g, axis=-1)
+    acceleration_error = metrics.acceleration_error(p, g, about.fps)
+    own_acceleration = metrics.acceleration(np.where(np.isfinite(p), g, np.nan)) * about.fps**2
     out: dict[str, Any] = {
         "p_mpjpe_mm": 1000 * metrics.mean(metrics.p_mpjpe(take.body, truth.body, _MIN_JOINTS)),
         "p_mpjpe_feet_mm": 1000 * metrics.mean(metrics.mpjpe(feet, truth.feet)),
+        "p_mpjpe_heels_mm": 1000 * metrics.mean(metrics.mpjpe(feet[:, heels], truth.feet[:, heels])),
+        "p_mpjpe_toes_mm": 1000 * metrics.mean(metrics.mpjpe(feet[:, toes], truth.feet[:, toes])),
         "n_mpjpe_mm": 1000 * metrics.mean(metrics.n_mpjpe(p, g, _MIN_JOINTS)),
         "mpjpe_mm": 1000 * metrics.mean(metrics.mpjpe(p, g, _MIN_JOINTS)),
         "pck3d_150_percent": 100 * metrics.pck_3d(errors),
         "auc_percent": 100 * metrics.auc_3d(errors),
         "mpjve_mm_frame": 1000 * metrics.mpjve(p, g),
-        "accel_error_m_s2": metrics.acceleration_error(p, g, about.fps),
+        "accel_error_m_s2": acceleration_error,
+        "accel_error_ratio": acceleration_error / own_acceleration if own_acceleration > 0 else float("nan"),
         "bone_cv_percent": 100 * metrics.bone_length_cv(take.body, _BONES),
         "truth_bone_cv_percent": 100 * metrics.bone_length_cv(truth.body, _BONES),
     }
