@@ -16,6 +16,7 @@ from video_mocap.backend import cli
 from video_mocap.backend.detection.base import BatchDetector, create_detector, describe_detector
 from video_mocap.backend.detection.bottomup.fields import COCO_LAYOUT, to_cells
 from video_mocap.backend.detection.bottomup.finder import padded, resized
+from video_mocap.backend.detection.bottomup.residual import ResidualTrunk
 from video_mocap.backend.detection.bottomup.training.export import export
 from video_mocap.backend.detection.bottomup.training.pictures import PictureSet, read_pictures
 from video_mocap.backend.detection.bottomup.training.samples import Batch, make_sample
@@ -210,6 +211,17 @@ def test_a_few_pictures_are_learned(tmp_path: Path, network: dict[str, Any]) -> 
     made = settings_from({"network": network, "data": {"size": 64, **STILL}, "schedule": schedule})
     losses = list(new_run(tmp_path / "run", known, made).go_on())
     assert np.mean(losses[-3:]) < 0.5 * losses[0]
+
+
+def test_a_run_starts_from_a_published_trunk(tmp_path: Path) -> None:
+    known = read_pictures(labelled(tmp_path / "some", 1))
+    trunk = {f"module.{key}": value for key, value in ResidualTrunk(18, 8).state_dict().items()}
+    for published in ({key.removeprefix("module."): value for key, value in trunk.items()}, {"state_dict": trunk}):
+        run = Run(tmp_path / "run", settings(), known, torch.device("cpu"), published)
+        for kept in (run.model, run.average):
+            assert torch.equal(kept.state_dict()["trunk.layer3.0.conv1.weight"], trunk["module.layer3.0.conv1.weight"])
+    with pytest.raises(UserError, match="of another network"):
+        Run(tmp_path / "run", settings(), known, torch.device("cpu"), {"conv1.weight": torch.zeros(3)})
 
 
 def test_weights_come_out_and_detect(tmp_path: Path) -> None:

@@ -165,8 +165,10 @@ class Run:
 def _start_from(model: torch.nn.Module, initial: Mapping[str, Any]) -> None:
     """Take what fits of weights: of a network like this one, or of a published trunk. UserError if nothing does."""
     own, known = model.state_dict(), {}
-    for key, value in initial.get("state_dict", initial).items():
-        for name in (key.removeprefix("module."), f"trunk.{key}"):
+    state = initial.get("state_dict", initial) if isinstance(initial, Mapping) else {}
+    for key, value in state.items():
+        key = key.removeprefix("module.")
+        for name in (key, f"trunk.{key}"):
             if isinstance(value, Tensor) and name in own and value.shape == own[name].shape:
                 known[name] = value.to(own[name].dtype)
     if not known:
