@@ -455,3 +455,29 @@ def test_numbers_that_are_none_are_missing_points(tmp_path: Path) -> None:
     assert (points_of(found, "right_shoulder")[:, 2] == 0).all()
     assert (points_of(found, "right_elbow")[:, 2] > 0).all()
     assert warned(found, "negative")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("annotations", 3, "track_id"), 10**30),
+        (("annotations", 3, "keypoints", 3), 10**30),
+        (("annotations", 3, "image_id"), []),
+        (("images", 3, "id"), {}),
+        (("images", 3, "file_name"), f"f_{10**30}.jpg"),
+        (("images", 3), None),
+        (("categories", 0, "keypoints", 3), None),
+    ],
+)
+def test_odd_values_are_refused_or_passed_over(tmp_path: Path, place: tuple[str | int, ...], value: Any) -> None:
+    content: Any = coco_annotations()
+    inner = content
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    try:
+        found = import_keypoints(put(tmp_path / "a.json", content), ImportOptions(fps=25.0, image_size=SIZE))
+    except UserError:
+        return
+    assert np.nanmax(found.keypoints[..., :2]) < 1280
+    assert found.person_ids.max() < 10

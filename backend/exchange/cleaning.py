@@ -12,6 +12,8 @@ from ..errors import UserError
 
 #: Positions that never go beyond this are parts of the picture, not pixels.
 _NORMALISED = 1.5
+#: Positions beyond this, in pixels, are no positions.
+_FURTHEST = 1e6
 #: Confidences up to this are 1, more or less.
 _ROUNDED = 1.005
 
@@ -46,7 +48,7 @@ def clean(frames: Mapping[int, np.ndarray], image_size: tuple[int, int], where: 
 def _confidences(points: np.ndarray) -> tuple[np.ndarray, list[str]]:
     points = points.copy()
     confidence = points[..., 2]
-    known = np.isfinite(points).all(-1) & (points[..., :2] != 0).any(-1)
+    known = np.isfinite(points).all(-1) & (points[..., :2] != 0).any(-1) & (np.abs(points[..., :2]) < _FURTHEST).all(-1)
     warnings = []
     high = known & (confidence > 1)
     if known.any() and confidence[known].max() > _ROUNDED:

@@ -53,7 +53,7 @@ def read(look: Look, joint_set: str | None, progress: Progress) -> ForeignPeople
     for number in number_of.values():
         gathered.frame(number)
     for person in whole["annotations"]:
-        if not isinstance(person, dict) or "image_id" not in person:
+        if not isinstance(person, dict) or not isinstance(person.get("image_id"), int | str):
             raise UserError(f"{where} has an annotation without image_id")
         number = number_of.get(person["image_id"]) if number_of else person["image_id"]
         if not isinstance(number, int):
@@ -114,7 +114,9 @@ def _pictures(images: Any, where: str) -> tuple[dict[Any, int], tuple[int, int] 
     """Frame number by image id (empty if pictures are not listed), and their common size if it is stated."""
     if not images:
         return {}, None
-    if not all(isinstance(image, dict) and "id" in image for image in images):
+    if not isinstance(images, list) or not all(
+        isinstance(image, dict) and isinstance(image.get("id"), int | str) for image in images
+    ):
         raise UserError(f"{where} lists pictures without id")
     if all(isinstance(image.get("frame_id"), int) for image in images):
         numbers = [int(image["frame_id"]) for image in images]
@@ -122,8 +124,8 @@ def _pictures(images: Any, where: str) -> tuple[dict[Any, int], tuple[int, int] 
             raise UserError(f"{where} holds several clips (frame_id {min(numbers)} occurs twice): import one of them")
     else:
         numbers = frame_numbers([str(image.get("file_name", image["id"])) for image in images], where)
-    sizes = {(image.get("width"), image.get("height")) for image in images}
-    sizes = {size for size in sizes if all(isinstance(side, int) and side > 0 for side in size)}
+    stated = [(image.get("width"), image.get("height")) for image in images]
+    sizes = {size for size in stated if all(isinstance(side, int) and 0 < side < 2**31 for side in size)}
     if len(sizes) > 1:
         one, other = sorted(sizes)[:2]
         raise UserError(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -147,12 +148,13 @@ def _frames(foreign: ForeignPeople, said: int | None, path: str | Path) -> tuple
     between. Raises UserError if they are no clip.
     """
     present = sorted(foreign.frames)
-    step = math.gcd(*np.diff(present).tolist()) if len(present) >= _LEAST_FRAMES else 1
-    numbers = list(range(present[0], present[-1] + 1, step))
-    if len(numbers) > _SPARSEST * len(present) + _SPARE:
+    steps = [after - before for before, after in pairwise(present)]
+    step = math.gcd(*steps) if len(present) >= _LEAST_FRAMES else 1
+    if (present[-1] - present[0]) // step > _SPARSEST * len(present) + _SPARE:
         raise UserError(
             f"{path} is no clip: it has {len(present)} frames with numbers from {present[0]} to {present[-1]}"
         )
+    numbers = list(range(present[0], present[-1] + 1, step))
     default = foreign.first if foreign.first is not None else present[0]
     first = default if said is None else said
     if first > present[0]:

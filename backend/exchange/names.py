@@ -77,7 +77,7 @@ def set_by_names(theirs: Sequence[str], where: str) -> tuple[ForeignSet, list[st
         warnings.append(f"{len(left_out)} of the file's keypoints are left out: {_shortened(left_out)}")
     if any(_COUNTED.fullmatch(name.strip().lower()) for name in theirs):
         warnings.append("keypoints that end in 1 are taken for the person's right, those in 2 for the left")
-    return ForeignSet("named", "keypoints named in the file", tuple(ours)), warnings
+    return ForeignSet("named", "the keypoints that the file names", tuple(ours)), warnings
 
 
 def _words(name: str) -> list[str]:

@@ -12,6 +12,9 @@ import numpy as np
 from ..errors import UserError
 from .joint_sets import ForeignSet
 
+#: Identities are below; larger numbers are none.
+_MOST_PEOPLE = 2**31
+
 
 @dataclass(frozen=True)
 class ForeignPeople:
@@ -89,4 +92,6 @@ def identity_of(value: Any) -> Hashable:
         value = value[0] if len(value) == 1 else None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int | str) and not isinstance(value, bool) and value not in (-1, "") else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if 0 <= value < _MOST_PEOPLE else None
+    return value if isinstance(value, str) and value else None

@@ -29,6 +29,8 @@ _PERSON = re.compile(r"person_?(\d+)$", re.IGNORECASE)
 _METRES = re.compile(r"_m(_|$)")
 #: Markers in metres stay below this, keypoints in pixels do not.
 _LEAST_PIXELS = 20.0
+#: Frames a second; beyond it is no rate.
+_FASTEST = 1e5
 _MIDDLES = {"pelvis": "Hip", "thorax": "Neck", "head_top": "Head", "nose": "Nose"}
 
 
@@ -131,7 +133,8 @@ def _person(file: Path) -> _Person:
     except (IndexError, ValueError) as error:
         raise UserError(f"{file} is no .trc file or is damaged ({error})") from None
     values = np.array(cells).reshape(-1, width)
-    if not len(values) or not markers or not rate > 0 or not np.isfinite(values[:, :2]).all():
+    known = bool(len(values) and markers) and np.isfinite([rate, *values[:, :2].ravel()]).all()
+    if not known or not 0 < rate < _FASTEST:
         raise UserError(f"{file} lacks markers, frames, their times or a frame rate")
     points = values[:, 2:].reshape(len(values), len(markers), 3)
     if np.nanmax(np.abs(points[..., 2]), initial=0.0) > 1e-6:
