@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 from video_mocap.backend.detection.base import Candidates, candidates_from_instances
 from video_mocap.backend.grouping.affinity import (
-    bone_affinity,
-    bone_lengths_of,
-    duplicate_affinity,
     instance_affinity,
+    kernel,
+    limb_affinity,
+    nearness,
     oks,
     sigmas_of,
     temporal_affinity,
 )
-from video_mocap.backend.grouping.cluster import cluster
-from video_mocap.backend.grouping.people import group_people
+from video_mocap.backend.grouping.cluster import SOLVERS, Solver, cluster
+from video_mocap.backend.grouping.contested import readout_validity, settle_contested
+from video_mocap.backend.grouping.people import GroupingOptions, group_people
 from video_mocap.rigging.joints import COCO17, KEYPOINTS
 
 AFFINITY = np.array([[1, 0.9, 0.2, 0.1], [0.9, 1, 0.3, 0.1], [0.2, 0.3, 1, 0.8], [0.1, 0.1, 0.8, 1]])
@@ -57,9 +58,31 @@ def shuffled(candidates: Candidates, seed: int, known: bool) -> Candidates:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(("threshold", "labels"), [(0.5, [0, 0, 1, 1]), (0.25, [0, 0, 0, 0]), (0.95, [0, 1, 2, 3])])
-def test_clusters_are_the_components_above_the_threshold(threshold: float, labels: list[int]) -> None:
-    assert cluster(AFFINITY, threshold).tolist() == labels
+def test_clusters_are_the_components_above_the_threshold(threshold: float, labels: list[int], solver: Solver) -> None:
+    assert cluster(AFFINITY, threshold, solver=solver).tolist() == labels
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_no_solver_puts_two_of_a_kind_together(solver: Solver) -> None:
+    rng = np.random.default_rng(4)
+    affinity = rng.random((60, 60))
+    affinity = (affinity + affinity.T) / 2
+    kinds = rng.integers(0, 6, 60)
+    labels = cluster(affinity, 0.6, kinds, solver)
+    held = list(zip(labels.tolist(), kinds.tolist(), strict=True))
+    assert len(set(held)) == len(held)
+    assert len(set(labels.tolist())) < 60
+
+
+def test_the_optimal_solver_gives_up_the_closest_pair_for_a_better_whole() -> None:
+    kinds = np.array([0, 0, 1, 1])
+    affinity = np.array([[1, 0, 0.9, 0.8], [0, 1, 0.8, 0.1], [0.9, 0.8, 1, 0], [0.8, 0.1, 0, 1]])
+    assert cluster(affinity, 0.5, kinds, "greedy").tolist() == [0, 1, 0, 2]
+    assert cluster(affinity, 0.5, kinds, "optimal").tolist() == [0, 1, 1, 0]
+    with pytest.raises(ValueError, match="choose one of: components, greedy, optimal"):
+        cluster(affinity, 0.5, kinds, "best")  # pyright: ignore[reportArgumentType]
 
 
 def test_a_cluster_holds_one_element_of_a_kind_and_the_closest_joins_first() -> None:
@@ -70,31 +93,26 @@ def test_a_cluster_holds_one_element_of_a_kind_and_the_closest_joins_first() -> 
 
 def test_every_affinity_lies_between_0_and_1() -> None:
     rng = np.random.default_rng(0)
-    kinds, scales = rng.integers(0, 17, 60), rng.uniform(1, 300, 60)
-    positions, sigmas = rng.uniform(-100, 2000, (60, 2)), sigmas_of(COCO17.names)
+    kinds, positions = rng.integers(0, 17, 60), rng.uniform(-100, 2000, (60, 2))
     previous = np.stack([person(300, names=COCO17.names), person(900, names=COCO17.names)])
+    previous[0, 7:9] = (np.nan, np.nan, 0)
+    near = nearness(positions, kinds, previous, sigmas_of(COCO17.names))
     terms = [
-        duplicate_affinity(positions, kinds, scales, sigmas),
-        bone_affinity(positions, kinds, scales, bone_lengths_of(COCO17.names, COCO17.bones)),
-        instance_affinity(rng.random((60, 4)) > 0.6),
-        temporal_affinity(positions, kinds, previous, sigmas),
+        limb_affinity(rng.uniform(0, 900, (60, 60)), rng.uniform(0, 300, (60, 60))),
+        instance_affinity(rng.random((60, 4)) > 0.6, *np.triu_indices(60, 1)),
+        near,
+        temporal_affinity(near, *np.triu_indices(60, 1)),
     ]
     for term in terms:
         values = term[np.isfinite(term)]
         assert values.size
         assert values.min() >= 0
         assert values.max() <= 1
-        np.testing.assert_allclose(term, term.T)
 
 
 def test_keypoint_similarity_is_cocos() -> None:
     # 10 px off everywhere, area 20000: 0.776402 over COCO-17, 0.396707 for the nose, 0.946873 for a hip
-    one = person(500, names=COCO17.names)
-    one[:, 2] = 1
-    sigmas, scale = sigmas_of(COCO17.names), np.sqrt(20000)
-    both = np.concatenate([one[:, :2], one[:, :2] + [10, 0]])
-    kinds = np.tile(np.arange(17), 2)
-    each = duplicate_affinity(both, kinds, np.full(34, scale), sigmas)[np.arange(17), np.arange(17, 34)]
+    each = kernel(np.full(17, 100.0), sigmas_of(COCO17.names) * np.sqrt(20000))
     assert each.mean() == pytest.approx(0.776402, abs=1e-6)
     assert each[0] == pytest.approx(0.396707, abs=1e-6)
     assert each[COCO17.index("left_hip")] == pytest.approx(0.946873, abs=1e-6)
@@ -125,6 +143,62 @@ def test_overlapping_people_are_told_apart_by_the_frame_before() -> None:
     people = group_people(candidates, COCO17, previous=truth + np.array([3, 1, 0]))
     people = people[np.argsort(people[:, 0, 0])]
     np.testing.assert_allclose(people[..., :2], truth[..., :2], atol=1e-3)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_overlapping_people_are_told_apart_by_a_part_affinity_field(solver: Solver) -> None:
+    truth = np.stack([person(300, names=COCO17.names), person(360, names=COCO17.names)])
+    known = shuffled(candidates_from_instances(truth), 3, known=True)
+    bones = {tuple(sorted(bone)) for bone in COCO17.bones}
+    pairs = [(a, b) for a in range(34) for b in range(a) if tuple(sorted(known.kinds[[a, b]].tolist())) in bones]
+    links = np.array([(a, b, 0.8 if known.instances[a] == known.instances[b] else 0.1) for a, b in pairs], np.float32)
+    bare = Candidates(known.positions, known.confidence, known.kinds, np.full(34, -1), known.scales, links)
+    people = group_people(bare, COCO17, options=GroupingOptions(solver=solver))
+    people = people[np.argsort(people[:, 0, 0])]
+    np.testing.assert_allclose(people[..., :2], truth[..., :2], atol=1e-3)
+
+
+def test_links_must_be_between_candidates() -> None:
+    one = candidates_from_instances(person(300)[None])
+    with pytest.raises(ValueError, match="links must be"):
+        Candidates(one.positions, one.confidence, one.kinds, one.instances, one.scales, np.array([[0, 99, 0.5]]))
+
+
+def test_a_person_whose_hips_are_missing_keeps_their_legs() -> None:
+    seen = person(300, names=COCO17.names)
+    seen[[COCO17.index("left_hip"), COCO17.index("right_hip")]] = (np.nan, np.nan, 0)
+    (found,) = group_people(shuffled(candidates_from_instances(seen[None]), 5, known=False), COCO17)
+    assert (found[..., 2] > 0).sum() == 15
+
+
+def test_joints_lent_to_another_proposal_stay_with_their_person() -> None:
+    # three proposals a person; in one of them the first person's arm is the second's, as happens behind somebody
+    truth = np.stack([person(300), person(520)])
+    proposals = np.concatenate([truth + np.array([0, 1, 0]), truth, truth - np.array([0, 1, 0])])
+    arm = [KEYPOINTS.index(f"left_{part}") for part in ("elbow", "wrist", "hand")]
+    proposals[0, arm] = truth[1, arm]
+    people = group_people(candidates_from_instances(proposals), KEYPOINTS)
+    people = people[np.argsort(people[:, 0, 0])]
+    assert len(people) == 2
+    np.testing.assert_allclose(people[..., :2], truth[..., :2], atol=1.5)
+
+
+def test_a_place_is_valid_that_is_sure_and_far_from_everybody_else() -> None:
+    people = np.array([[[0, 0, 0.9], [50, 0, 0.9], [100, 0, 0.2]], [[52, 3, 0.8], [200, 0, 0.8], [np.nan, np.nan, 0]]])
+    assert readout_validity(people, 0.5, 10.0).tolist() == [[True, False, False], [False, True, False]]
+    assert readout_validity(people[:1], 0.5, 10.0).tolist() == [[True, True, False]]
+
+
+def test_the_arm_that_two_people_claim_is_the_one_in_fronts() -> None:
+    front, behind = person(300), person(420)
+    arm = [KEYPOINTS.index(f"left_{part}") for part in ("elbow", "wrist", "hand")]
+    behind[arm] = front[arm] + [1, 0, 0]
+    behind[arm, 2] = 0.6
+    settled = settle_contested(np.stack([behind, front]), KEYPOINTS, sigmas_of(KEYPOINTS.names))
+    np.testing.assert_allclose(settled[1], front)
+    assert (settled[0, arm, 2] < 0.05).all()
+    rest = np.setdiff1d(np.arange(len(KEYPOINTS)), arm)
+    np.testing.assert_allclose(settled[0, rest], behind[rest], rtol=0.02)
 
 
 def test_several_detections_of_a_person_are_averaged_by_confidence() -> None:

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keypoint candidates of a frame to people: affinities, then clusters with at most one keypoint of each type."""
+"""Keypoint candidates of a frame to people: affinities, then clusters with at most one keypoint of each type.
+
+One way for every source. Duplicates become one point. Along the limbs of the body points are joined by what speaks for
+it: plausible length, common detections, part affinity links, the frame before. What is still in pieces, because a joint
+between them was not seen, is joined piece by piece. Where people overlap, a joint that two of them claim is the one's
+whose it is more likely (`contested`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,43 +17,45 @@ from ...rigging.joints import JointSet
 from ..detection.base import Candidates
 from .affinity import (
     AffinityWeights,
-    association_affinity,
-    bone_affinity,
-    bone_lengths_of,
-    duplicate_affinity,
+    combined,
     instance_affinity,
-    kernel,
+    limb_affinity,
+    limb_lengths_of,
+    nearness,
     oks,
+    scale_affinity,
     sigmas_of,
     temporal_affinity,
 )
-from .cluster import cluster
+from .cluster import Solver, cluster_pairs
+from .contested import settle_contested
+from .duplicates import Points, align_sides, merge_duplicates, slots_of
+
+SHARED = 0.34  #: of the joints of a piece that another may hold, too, of the same detections: one of them is a mistake
+FARTHEST = 3.0  #: limbs' lengths beyond which two points are not looked at
 
 
 @dataclass(frozen=True)
 class GroupingOptions:
-    """duplicates: keypoint similarity above which two candidates of a type are one point. threshold: affinity above
-    which two candidates belong to one person. weights: of the terms of that affinity. least_keypoints: a cluster of
-    fewer is no person. same_person: keypoint similarity above which two people of a frame are one. same_detection: the
-    similarity that two detections need before their keypoints may be taken for duplicates."""
+    """What makes keypoints a person.
+
+    duplicates: keypoint similarity above which two candidates of a type, of two detections, are one point. peaks: the
+    same, and of two people, where a source that works bottom-up gave both: what it tells apart is not the same.
+    threshold: affinity above which two candidates belong to one person. solver: how clusters are made, see `cluster`.
+    weights: of the terms of the affinity. least_keypoints: a cluster of fewer is no person. same_person: keypoint
+    similarity above which two people of a frame are one. same_detection: the similarity that two detections need before
+    their keypoints may be taken for duplicates. contested: whether joints that two people claim are settled.
+    """
 
     duplicates: float = 0.5
+    peaks: float = 0.85
     threshold: float = 0.5
+    solver: Solver = "optimal"
     weights: AffinityWeights = field(default_factory=AffinityWeights)
     least_keypoints: int = 4
     same_person: float = 0.6
     same_detection: float = 0.4
-
-
-@dataclass(frozen=True)
-class _Points:
-    """Merged candidates: (N, 2), (N,), (N,), (N,) and members (N, I) bool, the detections each comes from."""
-
-    positions: np.ndarray
-    confidence: np.ndarray
-    kinds: np.ndarray
-    scales: np.ndarray
-    members: np.ndarray
+    contested: bool = True
 
 
 def group_people(
@@ -65,83 +73,138 @@ def group_people(
     if not len(candidates):
         return np.zeros((0, len(joints), 3))
     candidates, agreement = align_sides(candidates, joints, sigmas)
-    points = merge_duplicates(candidates, sigmas, options.duplicates, agreement > options.same_detection)
-    terms = [
-        bone_affinity(points.positions, points.kinds, points.scales, bone_lengths_of(joints.names, joints.bones)),
-        instance_affinity(points.members),
-        temporal_affinity(points.positions, points.kinds, previous, sigmas),
-    ]
-    weights = (options.weights.bone, options.weights.instance, options.weights.temporal)
-    affinity = association_affinity(terms, weights, points.kinds)
-    labels = cluster(affinity, options.threshold, points.kinds)
-    people = _assemble(points, labels, len(joints), options)
-    return _drop_repeated(people, joints, sigmas, options.same_person)
+    alike = agreement > options.same_detection
+    points = merge_duplicates(candidates, sigmas, options.duplicates, alike, options.peaks)
+    detections = points.members @ np.where(alike, agreement, 0) ** 2
+    near = None
+    if previous is not None and len(previous):
+        near = nearness(points.positions, points.kinds, previous, sigmas)
+    labels = join_limbs(points, joints, detections, near, options)
+    labels = join_pieces(points, labels, joints, detections, near, options)
+    people, kept = _assemble(points, labels, len(joints), options)
+    same_person = options.same_person if points.members.shape[1] else options.peaks
+    same = np.maximum(oks(people, people, sigmas), oks(people, people[:, joints.mirror], sigmas)) > same_person
+    if len(people) and detections.shape[1]:
+        mean = np.stack([detections[labels == label].mean(0) for label in kept])
+        rows = np.indices((len(people), len(people)))
+        same |= np.nan_to_num(instance_affinity(mean, *rows)) > options.same_person
+    people = _drop_repeated(people, same)
+    return settle_contested(people, joints, sigmas) if options.contested else people
 
 
-def align_sides(candidates: Candidates, joints: JointSet, sigmas: np.ndarray) -> tuple[Candidates, np.ndarray]:
-    """Exchange left and right of detections that are another detection of the same person seen the wrong way round.
+def join_limbs(
+    points: Points, joints: JointSet, detections: np.ndarray, near: np.ndarray | None, options: GroupingOptions
+) -> np.ndarray:
+    """(N,) labels of the clusters along the limbs: the bones of the joint set, and the pairs of types that links join.
 
-    Detectors confuse the sides of a person in some looks; averaging a left with a right knee would give neither.
-    Of two detections that agree better when one is mirrored, the surer one keeps its sides.
-    Gives the candidates and (I, I) the keypoint similarity of the detections afterwards.
+    detections: (N, I) how much of each detection a point comes from, those of one person counting for each other.
+    near: (N, P) of `affinity.nearness`, or None.
     """
-    count = int(candidates.instances.max(initial=-1)) + 1
-    people = np.zeros((count, len(joints), 3))
-    known = candidates.instances >= 0
-    rows = candidates.instances[known], candidates.kinds[known]
-    people[rows] = np.concatenate([candidates.positions, candidates.confidence[:, None]], 1)[known]
-    straight, crossed = oks(people, people, sigmas), oks(people, people[:, joints.mirror], sigmas)
-    order = np.argsort(-people[..., 2].sum(-1), kind="stable")
-    swapped = np.zeros(count, bool)
-    for position, row in enumerate(order[1:], 1):
-        surer = order[:position]
-        either = np.maximum(straight[row, surer], crossed[row, surer])
-        best = surer[np.argmax(either)]
-        if either.max() > 0.3:
-            swapped[row] = swapped[best] ^ (crossed[row, best] > straight[row, best])
-    agreement = np.where(swapped[:, None] == swapped[None], straight, crossed)
-    if not swapped.any():
-        return candidates, agreement
-    turn = known & swapped[candidates.instances]
-    return replace(candidates, kinds=np.where(turn, joints.mirror[candidates.kinds], candidates.kinds)), agreement
+    first, second, length = _limb_pairs(points, joints)
+    weights = options.weights
+    distance = np.hypot(*(points.positions[first] - points.positions[second]).T)
+    expected = length * (points.scales[first] + points.scales[second]) / 2
+    near_enough = ~(distance > FARTHEST * expected)
+    first, second, distance, expected = (a[near_enough] for a in (first, second, distance, expected))
+    alike = scale_affinity(points.scales[first], points.scales[second])
+    terms, shares = [limb_affinity(distance, expected) * alike], [weights.limb]
+    if detections.shape[1]:
+        terms.append(instance_affinity(detections, first, second))
+        shares.append(weights.instance)
+    if points.links is not None:
+        terms.append(_linked(points, first, second, len(joints)))
+        shares.append(weights.link)
+    if near is not None:
+        terms.append(temporal_affinity(near, first, second))
+        shares.append(weights.temporal)
+    affinity = combined(terms, shares)
+    return cluster_pairs(first, second, affinity, points.kinds, len(points), options.threshold, options.solver)
 
 
-def merge_duplicates(
-    candidates: Candidates, sigmas: np.ndarray, threshold: float, mergeable: np.ndarray | None = None
-) -> _Points:
-    """Candidates that mean the same point, merged to their mean weighted by confidence.
-
-    The confidence of the result is the weighted mean of theirs, times how closely they agree (mean OKS to the result).
-    mergeable: (I, I) bool, detections whose candidates may be duplicates; all of them when None.
-    """
-    c = candidates
-    positions = c.positions.astype(np.float64)
-    known = c.instances >= 0
-    affinity = duplicate_affinity(positions, c.kinds, c.scales, sigmas)
-    if mergeable is not None and mergeable.size:
-        allowed = mergeable[c.instances[:, None], c.instances[None]]
-        affinity *= allowed | ~known[:, None] | ~known[None]
-    labels = cluster(affinity, threshold)
+def join_pieces(
+    points: Points,
+    labels: np.ndarray,
+    joints: JointSet,
+    detections: np.ndarray,
+    near: np.ndarray | None,
+    options: GroupingOptions,
+) -> np.ndarray:
+    """(N,) labels after pieces that hold no joint twice were joined, by common detections, the frame before, or, where
+    nothing else is known, by the length of a limb over one joint that is missing."""
     count = int(labels.max()) + 1
-    weight = np.maximum(c.confidence.astype(np.float64), 1e-6)
-    total = np.bincount(labels, weight, count)
+    if count < 2:
+        return labels
+    piece = np.zeros((count, len(points)), np.float32)
+    piece[labels, np.arange(len(points))] = 1 / np.bincount(labels, minlength=count)[labels]
+    first, second = np.triu_indices(count, 1)
+    terms, shares = [_over_one_joint(points, labels, count, joints)[first, second]], [options.weights.limb]
+    if detections.shape[1]:
+        terms.append(instance_affinity(piece @ detections.astype(np.float32), first, second))
+        shares.append(options.weights.instance)
+    if near is not None:
+        terms.append(temporal_affinity(piece @ near, first, second))
+        shares.append(options.weights.temporal)
+    affinity = combined(terms, shares)
+    holds = np.zeros(count, np.int64)
+    np.bitwise_or.at(holds, labels, np.int64(1) << points.kinds)
+    shared = SHARED if points.members.shape[1] else 0.0
+    return cluster_pairs(first, second, affinity, None, count, options.threshold, "greedy", holds, shared)[labels]
 
-    def mean(values: np.ndarray) -> np.ndarray:
-        return np.bincount(labels, values * weight, count) / total
 
-    merged = np.stack([mean(positions[:, 0]), mean(positions[:, 1])], -1)
-    scales = mean(c.scales.astype(np.float64))
-    spread = ((positions - merged[labels]) ** 2).sum(-1)
-    agreement = mean(kernel(spread, sigmas[c.kinds] * scales[labels]))
-    kinds = np.zeros(count, np.int64)
-    kinds[labels] = c.kinds
-    members = np.zeros((count, int(c.instances.max(initial=-1)) + 1), bool)
-    members[labels[known], c.instances[known]] = True
-    return _Points(merged, mean(c.confidence.astype(np.float64)) * agreement, kinds, scales, members)
+def _limb_pairs(points: Points, joints: JointSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(E,), (E,) points that a limb may join, and (E,) its length over the person's scale; NaN where not known."""
+    limbs, lengths = list(joints.bones), limb_lengths_of(joints.names, joints.bones).tolist()
+    if points.links is not None and len(points.links):
+        ends = np.sort(points.kinds[points.links[:, :2].astype(np.int64)], 1)
+        known = {(min(limb), max(limb)) for limb in limbs}
+        more = [tuple(limb) for limb in np.unique(ends, axis=0).tolist() if tuple(limb) not in known]
+        limbs, lengths = limbs + more, lengths + [np.nan] * len(more)
+    return _pairs(points, np.array(limbs, np.int64).reshape(-1, 2), np.array(lengths))
 
 
-def _assemble(points: _Points, labels: np.ndarray, kinds: int, options: GroupingOptions) -> np.ndarray:
-    """Clusters to (M, K, 3) people.
+def _linked(points: Points, first: np.ndarray, second: np.ndarray, kinds: int) -> np.ndarray:
+    """(E,) affinity of the links of the pairs; of pairs not listed 0 if any link joins their types, else NaN."""
+    links = points.links if points.links is not None else np.zeros((0, 3))
+    a, b = links[:, :2].astype(np.int64).T
+    looked = np.zeros((kinds, kinds), bool)
+    looked[points.kinds[a], points.kinds[b]] = looked[points.kinds[b], points.kinds[a]] = True
+    table = np.zeros(len(points) ** 2)
+    np.maximum.at(table, a * len(points) + b, links[:, 2].astype(float))
+    table = table.reshape(len(points), len(points))
+    found = np.maximum(table[first, second], table[second, first])
+    return np.where(looked[points.kinds[first], points.kinds[second]], found, np.nan)
+
+
+def _over_one_joint(points: Points, labels: np.ndarray, count: int, joints: JointSet) -> np.ndarray:
+    """(count, count) best plausibility of a joint of one piece and its parent's parent in the other; NaN where none."""
+    parents = np.array(joints.parents)
+    children = np.flatnonzero(np.where(parents >= 0, parents[parents], -1) >= 0)
+    middle, grand = parents[children], parents[parents[children]]
+    lengths = limb_lengths_of(joints.names, [(0, int(row)) for row in range(len(parents))])
+    first, second, length = _pairs(points, np.stack([grand, children], 1), lengths[children] + lengths[middle])
+    apart = labels[first] != labels[second]
+    first, second, length = first[apart], second[apart], length[apart]
+    distance = np.hypot(*(points.positions[first] - points.positions[second]).T)
+    found = limb_affinity(distance, length * (points.scales[first] + points.scales[second]) / 2)
+    table = np.full(count * count, -1.0)
+    np.maximum.at(table, labels[first] * count + labels[second], found)
+    table = table.reshape(count, count)
+    table = np.maximum(table, table.T)
+    return np.where(table < 0, np.nan, table)
+
+
+def _pairs(points: Points, limbs: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(E,), (E,) all pairs of points of the types of (L, 2) limbs, and the limb's length out of (L,) `lengths`."""
+    slots = slots_of(points.kinds, int(max(limbs.max(initial=0), points.kinds.max())) + 1)
+    a, b = np.broadcast_arrays(slots[limbs[:, 0]][:, :, None], slots[limbs[:, 1]][:, None, :])
+    there = (a >= 0) & (b >= 0)
+    return a[there], b[there], np.broadcast_to(lengths[:, None, None], a.shape)[there]
+
+
+def _assemble(
+    points: Points, labels: np.ndarray, kinds: int, options: GroupingOptions
+) -> tuple[np.ndarray, np.ndarray]:
+    """Clusters to (M, K, 3) people, and (M,) the cluster of each.
 
     Where two detections of a person disagree about a limb, the clusters hold one version and leave the other over. A
     cluster that is the main one of no detection is such a leftover, not a person.
@@ -149,25 +212,24 @@ def _assemble(points: _Points, labels: np.ndarray, kinds: int, options: Grouping
     count = int(labels.max()) + 1
     people = np.full((count, kinds, 3), np.nan)
     people[..., 2] = 0
-    people[labels, points.kinds, :2] = points.positions
-    people[labels, points.kinds, 2] = points.confidence
+    weakest_first = np.argsort(points.confidence * np.maximum(points.members.sum(1), 1), kind="stable")
+    for value, place in ((points.positions, slice(0, 2)), (points.confidence[:, None], slice(2, 3))):
+        people[labels[weakest_first], points.kinds[weakest_first], place] = value[weakest_first]
     keep = (people[..., 2] > 0).sum(-1) >= options.least_keypoints
     if points.members.shape[1]:
-        share = np.zeros((count, points.members.shape[1]))
-        np.add.at(share, labels, points.members)
+        point, instance = np.nonzero(points.members)
+        instances = points.members.shape[1]
+        share = np.bincount(labels[point] * instances + instance, minlength=count * instances).reshape(count, instances)
         main = np.zeros(count, bool)
         main[share.argmax(0)[share.any(0)]] = True
         free = np.zeros(count, bool)
         free[labels[~points.members.any(1)]] = True
         keep &= main | free
-    return people[keep]
+    return people[keep], np.flatnonzero(keep)
 
 
-def _drop_repeated(people: np.ndarray, joints: JointSet, sigmas: np.ndarray, threshold: float) -> np.ndarray:
-    """Of people who are one person twice, keep the surer."""
-    if len(people) < 2:
-        return people
-    same = np.maximum(oks(people, people, sigmas), oks(people, people[:, joints.mirror], sigmas)) > threshold
+def _drop_repeated(people: np.ndarray, same: np.ndarray) -> np.ndarray:
+    """Of people who are one person twice, keep the surer. same: (M, M) bool, who is whom."""
     kept: list[int] = []
     for row in np.argsort(-people[..., 2].sum(-1), kind="stable"):
         if not same[row, kept].any():
