@@ -25,8 +25,8 @@ class Candidates:
     instances: (N,) int, which detection a candidate came from; -1 where the detector works bottom-up and cannot say.
     scales: (N,) float32 pixels, square root of the area of the person a candidate belongs to.
     links: (L, 3) float32 or None: rows a, b of two candidates and how much speaks for their belonging to one person,
-    0..1, by a part affinity field or another source that looked at the picture between them. Pairs that are not listed
-    were not looked at.
+    0..1, by a part affinity field or another source that looked at the picture between them. Of types that some link
+    joins, a pair that is not listed counts as 0; of other types nothing is known.
     Raises ValueError if the arrays do not fit together.
     """
 
