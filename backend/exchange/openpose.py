@@ -56,16 +56,9 @@ def read(look: Look, joint_set: str | None, progress: Progress) -> ForeignPeople
     if _rows_are_people(frames):
         warnings.append("people keep their place in the list from frame to frame, as in Pose2Sim: that is who they are")
         gathered.identities = {number: list(range(1, len(people) + 1)) for number, people in frames.items()}
-    if any((hand[:, 2] > 0).any() for people in hands.values() for hand in people) and not any(
-        name in joints.names for name in _HANDS
-    ):
+    if _have_hands(hands) and not set(_HANDS) & set(joints.names):
         joints = replace(joints, names=(*joints.names, *_HANDS))
-        frames = {
-            number: np.concatenate([people, np.stack(hands[number])], 1)
-            if len(people)
-            else np.zeros((0, len(joints.names), 3))
-            for number, people in frames.items()
-        }
+        frames = {number: _joined(people, hands.get(number, [])) for number, people in frames.items()}
     kept = _without_nobody(frames, gathered.identities)
     return ForeignPeople(joints, *kept, first=_first(frames), warnings=warnings)
 
@@ -102,6 +95,15 @@ def _add(gathered: Gathered, hands: dict[int, list[np.ndarray]], number: int, pe
         if len(hand) > MIDDLE_KNUCKLE:
             points[row] = hand[MIDDLE_KNUCKLE]
     hands.setdefault(number, []).append(points)
+
+
+def _have_hands(hands: dict[int, list[np.ndarray]]) -> bool:
+    return any((points[:, 2] > 0).any() for people in hands.values() for points in people)
+
+
+def _joined(people: np.ndarray, hands: list[np.ndarray]) -> np.ndarray:
+    """(M, K, 3) people and the (2, 3) hands of each as (M, K + 2, 3)."""
+    return np.concatenate([people, np.array(hands).reshape(-1, len(_HANDS), 3)], 1)
 
 
 def _rows_are_people(frames: dict[int, np.ndarray]) -> bool:
