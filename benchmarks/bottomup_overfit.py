@@ -6,27 +6,31 @@
 
 PICTURES: a COCO file or folder, as made by `training_pictures.py`. The pictures are not varied. RUN is a folder; a run
 that is there goes on. Ends with the weights as users get them: written, read again, run as a detector, grouped; people
-by their height as the network sees them.
+by their height as the network sees them. Beside them what exact maps give: a network cannot do better.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from video_mocap.backend.detection.base import create_detector
+from video_mocap.backend.detection.base import Candidates, create_detector
+from video_mocap.backend.detection.bottomup.decode import decode
+from video_mocap.backend.detection.bottomup.fields import COCO_LAYOUT
 from video_mocap.backend.detection.bottomup.training.export import export
 from video_mocap.backend.detection.bottomup.training.pictures import Picture, read_pictures
-from video_mocap.backend.detection.bottomup.training.settings import settings_from
+from video_mocap.backend.detection.bottomup.training.samples import make_sample
+from video_mocap.backend.detection.bottomup.training.settings import DataSettings, settings_from
 from video_mocap.backend.detection.bottomup.training.train import Run, train
-from video_mocap.backend.detection.bottomup.training.validation import match, oks_to
-from video_mocap.backend.detection.convert import joint_set_of
+from video_mocap.backend.detection.bottomup.training.validation import grouped, match, oks_to
 from video_mocap.backend.grouping.affinity import sigmas_of
-from video_mocap.backend.grouping.people import group_people
 from video_mocap.backend.lifting.device import pick_device
 from video_mocap.backend.progress import Progress
+from video_mocap.rigging.joints import COCO17
 
 NETWORKS = {
     "fpn": {"trunk": "fpn", "depth": 18, "width": 16, "channels": 48},
@@ -37,29 +41,27 @@ STILL = {"zoom": 0.0, "person": 0.0, "shift": 0.0, "turn": 0.0, "mirror": 0.0, "
 HEIGHTS = (0, 20, 40, 80, 10_000)
 
 
-def report(weights: Path, pictures: list[Picture], size: int, quality: str, device: str) -> None:
-    """Print what the detector finds of the pictures' people."""
-    detector = create_detector(str(weights), 8, quality, device)
-    joints, sigmas = joint_set_of(detector.names), sigmas_of(detector.names)
+def report(name: str, find: Callable[[Picture], Candidates], pictures: Sequence[Picture], size: int) -> None:
+    """Print what grouping makes of the candidates that `find` gives, in the picture's pixels."""
+    joints, sigmas = COCO17, sigmas_of(COCO17.names)
     similarities, heights, extra, errors = [], [], 0, []
     for picture in pictures:
-        image = picture.read()
-        people = group_people(detector.detect(image, 0.0), joints)
+        people = grouped(find(picture), joints)
         similarity = oks_to(picture.people, picture.areas, people, sigmas)
         truth, found = match(similarity)
         best = np.zeros(len(picture.people))
         best[truth] = similarity[truth, found]
         similarities.append(best)
         extra += len(people) - int((best > 0.5).sum())
-        scale = size / max(image.shape[:2])
+        scale = size / max(picture.read().shape[:2])
         labelled = np.where(picture.people[..., 2:] > 0, picture.people[..., :2], np.nan)
         heights.append(scale * (np.nanmax(labelled[..., 1], 1) - np.nanmin(labelled[..., 1], 1)))
         away = scale * np.linalg.norm(labelled[truth] - people[found][..., :2], axis=-1)
         errors.append(away[best[truth] > 0.5].ravel())
     similarity, height, error = (np.concatenate(each) for each in (similarities, heights, errors))
     error = error[np.isfinite(error)]
-    print(f"{quality}: {len(similarity)} people in {len(pictures)} pictures, {extra} found who are nobody")
-    for low, high in zip((0, *HEIGHTS[:-1]), (HEIGHTS[-1], *HEIGHTS[1:]), strict=True):
+    print(f"{name}: {len(similarity)} people in {len(pictures)} pictures, {extra} found who are nobody")
+    for low, high in ((HEIGHTS[0], HEIGHTS[-1]), *pairwise(HEIGHTS)):
         some = similarity[(height >= low) & (height < high)]
         if len(some):
             print(
@@ -68,6 +70,18 @@ def report(weights: Path, pictures: list[Picture], size: int, quality: str, devi
             )
     if len(error):
         print(f"  their keypoints: median error {np.median(error):.2f} px, 90 % {np.quantile(error, 0.9):.2f} px")
+
+
+def exact(picture: Picture, settings: DataSettings) -> Candidates:
+    """Candidates of the maps that the network should give: what is lost to the maps' size and to grouping."""
+    image, maps, _ = make_sample(picture, COCO_LAYOUT, settings, np.random.default_rng(0))
+    found = decode(maps, COCO_LAYOUT)
+    height, width = picture.read().shape[:2]
+    scale = settings.size / max(height, width)
+    corner = np.floor((np.array(image.shape[1::-1]) - np.round(scale * np.array([width, height]))) / 2)
+    found.positions[:] = (found.positions - corner) / scale
+    found.scales[:] = found.scales / scale
+    return found
 
 
 def main() -> None:
@@ -102,8 +116,10 @@ def main() -> None:
     train(run, ("learned pictures", known.pictures), arguments.minutes, lambda x: print(x, flush=True), Progress())
     weights = arguments.run / "weights.safetensors"
     export(arguments.run, weights, "1")
+    report("exact maps", lambda picture: exact(picture, settings.data), known.pictures, arguments.size)
     for quality in ("draft", "standard"):
-        report(weights, list(known.pictures), arguments.size, quality, arguments.device)
+        detector = create_detector(str(weights), 8, quality, arguments.device)
+        report(quality, lambda picture, d=detector: d.detect(picture.read(), 0.0), known.pictures, arguments.size)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from ...errors import UserError
 from ...lifting.device import pick_device
 from ..base import BOTTOM_UP, Candidates
 from .decode import DecodeOptions
-from .finder import Finder
+from .finder import LEAST_CONFIDENCE, Finder
 from .weights import Card, open_network, read_card
 
 #: Pictures that a GPU looks at together.
@@ -24,8 +24,7 @@ class BottomUpDetector:
     """See `Detector` and `BatchDetector`. path: of the weights. quality: "draft" looks once, "standard" also in a
     mirror. device: "auto", "cpu" or "cuda"."""
 
-    #: Peaks from a tenth up are candidates: some of them are nobody's.
-    least_confidence = 0.2
+    least_confidence = LEAST_CONFIDENCE
 
     def __init__(self, path: Path, max_persons: int, quality: str = "standard", device: str = "auto") -> None:
         self._card, place = read_card(path), pick_device(device)

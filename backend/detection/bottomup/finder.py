@@ -14,6 +14,8 @@ from .decode import DecodeOptions, decode
 from .fields import Layout
 from .network import Network, to_input
 
+#: Peaks from a tenth up are candidates, some of them nobody's: what somebody's better keypoints have at least.
+LEAST_CONFIDENCE = 0.2
 #: What is round a picture that does not fill the network's: grey.
 FILL = (128, 128, 128)
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .....rigging.joints import JointSet
 from ....grouping.affinity import kernel, sigmas_of
 from ....grouping.people import group_people
+from ...base import Candidates
 from ...convert import joint_set_of
-from ..finder import Finder
+from ..finder import LEAST_CONFIDENCE, Finder
 from .pictures import Picture
 
 
@@ -38,7 +40,7 @@ def validate(finder: Finder, names: Sequence[str], pictures: Iterable[Picture]) 
     joints, sigmas = joint_set_of(names), sigmas_of(names)
     similarities, errors, false, found_people = [np.zeros(0)], [np.zeros(0)], 0, 0
     for picture in pictures:
-        people = group_people(finder.find([picture.read()])[0], joints)
+        people = grouped(finder.find([picture.read()])[0], joints)
         similarity = oks_to(picture.people, picture.areas, people, sigmas)
         truth, made = match(similarity)
         best = np.zeros(len(picture.people))
@@ -54,6 +56,13 @@ def validate(finder: Finder, names: Sequence[str], pictures: Iterable[Picture]) 
     precision = found_people / max(1, found_people + false)
     middle = float(np.median(error)) if len(error) else float("nan")
     return Scores(len(every), float((every > 0.5).mean()), float((every > 0.75).mean()), precision, middle)
+
+
+def grouped(candidates: Candidates, joints: JointSet) -> np.ndarray:
+    """(M, K, 3) people of candidates, as a capture takes them: those whose better keypoints are sure enough."""
+    people = group_people(candidates, joints)
+    sureness = np.sort(people[..., 2], -1)[:, -(len(joints) // 2) :].mean(-1)
+    return people[sureness >= LEAST_CONFIDENCE]
 
 
 def oks_to(truth: np.ndarray, areas: np.ndarray, people: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
