@@ -398,6 +398,16 @@ def test_the_most_prominent_people_are_kept(tmp_path: Path) -> None:
     assert found.person_ids.tolist() == [2]
 
 
+def test_sides_are_corrected_when_asked_for(tmp_path: Path) -> None:
+    mirrored = person(400)[COCO17.mirror]
+    frames = {n: [(1, mirrored if n in (10, 11, 12) else person(400))] for n in range(30)}
+    path = put(tmp_path / "a.json", alphapose(frames))
+    assert np.ptp(points_of(import_keypoints(path, OPTIONS), "left_knee")[:, 0]) == 54, "an import changes nothing"
+    found = import_keypoints(path, ImportOptions(fps=25.0, image_size=SIZE, correct_sides=True))
+    assert np.ptp(points_of(found, "left_knee")[:, 0]) == 0
+    assert warned(found, "in 3 frames")
+
+
 def test_frame_numbers() -> None:
     assert frame_numbers(["cam01_000003_keypoints", "cam01_000010_keypoints"], "x") == [3, 10]
     assert frame_numbers(["a_1_v2", "a_2_v2"], "x") == [1, 2], "the number that is the same everywhere is none"

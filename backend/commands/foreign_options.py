@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 READ = ("openpose", "coco", "mmpose", "alphapose", "deeplabcut", "sports2d")
 WRITTEN = ("openpose", "coco", "coco-results", "mmpose", "alphapose", "deeplabcut", "sports2d")
 _SUFFIXES = {".json", ".csv", ".trc"}
-_OPTIONS = ("format", "joint_set", "fps", "size", "video", "first_frame")
+_OPTIONS = ("format", "joint_set", "fps", "size", "video", "first_frame", "correct_sides")
 
 rate = number_in(0, math.inf, "a positive number of frames a second is needed")
 
@@ -49,6 +49,12 @@ def add_foreign(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--fps", type=rate, metavar="RATE", help="frames a second of the footage")
     group.add_argument("--size", type=size, metavar="WxH", help="width and height of the picture in pixels")
     group.add_argument("--video", type=Path, metavar="VIDEO", help="the footage: says its rate, size and name")
+    group.add_argument(
+        "--correct-sides",
+        action="store_true",
+        default=None,
+        help="exchange left and right in frames where the other program confused them",
+    )
     group.add_argument(
         "--first-frame", type=frame, metavar="N", help="number of the footage's first frame in the files"
     )
@@ -99,4 +105,5 @@ def import_options(arguments: argparse.Namespace) -> ImportOptions:
         first_frame=arguments.first_frame,
         max_persons=getattr(arguments, "max_persons", None),
         footage=footage,
+        correct_sides=bool(arguments.correct_sides),
     )

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...rigging.joints import KEYPOINTS
+from ...rigging.joints import KEYPOINTS, mirror_rows
 from ..errors import UserError
 from ..keypoints import Keypoints
 from ..lifting.confidence import mean_point
 from ..progress import Progress
+from ..tracking.sides import correct_sides
 from . import formats
 from .cleaning import clean
 from .identities import identify
@@ -34,7 +35,7 @@ class ImportOptions:
 
     format: name in `formats.FORMATS`. joint_set: name in `joint_sets.SETS`. fps: of the footage, Hz. image_size: width,
     height in pixels. first_frame: number of the footage's first frame in the files. max_persons: keep the most
-    prominent people only. footage: name of the video.
+    prominent people only. footage: name of the video. correct_sides: exchange left and right where they jump.
     """
 
     format: str | None = None
@@ -44,6 +45,7 @@ class ImportOptions:
     first_frame: int | None = None
     max_persons: int | None = None
     footage: str | None = None
+    correct_sides: bool = False
 
 
 def import_keypoints(path: str | Path, options: ImportOptions, progress: Progress | None = None) -> Keypoints:
@@ -60,7 +62,11 @@ def import_keypoints(path: str | Path, options: ImportOptions, progress: Progres
     cleaned = clean(foreign.frames, size, str(path))
     tracked = identify(cleaned.frames, foreign, numbers, fps, options.max_persons)
     points, joint_names, conversion = convert(tracked.keypoints, foreign.joints)
+    times = (np.array(numbers, np.float64) - first) / fps
     warnings = [*foreign.warnings, *cleaned.warnings, *warnings, *tracked.warnings, *_said(conversion, foreign.joints)]
+    if options.correct_sides:
+        points, remarks = _with_own_sides(points, times, joint_names)
+        warnings += remarks
     source: dict[str, object] = {
         "name": "imported",
         "file": Path(path).name,
@@ -74,7 +80,7 @@ def import_keypoints(path: str | Path, options: ImportOptions, progress: Progres
         source["persons"] = {str(identity): person for identity, person in tracked.names.items()}
     return Keypoints(
         fps=fps / step,
-        times=(np.array(numbers, np.float64) - first) / fps,
+        times=times,
         image_size=size,
         keypoint_names=joint_names,
         person_ids=tracked.person_ids,
@@ -105,6 +111,15 @@ def convert(keypoints: np.ndarray, joints: ForeignSet) -> tuple[np.ndarray, tupl
         "ignored": sum(1 for row, name in enumerate(joints.names) if not name and not _is_used(row, joints)),
     }
     return out, names, conversion
+
+
+def _with_own_sides(points: np.ndarray, times: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
+    """The (P, F, K, 3) points with left and right exchanged where a detector confused them, and a sentence about it."""
+    mirror = mirror_rows(names)
+    corrected = [correct_sides(person, times, mirror, names) for person in points]
+    frames = sum(int(swapped.any(-1).sum()) for _, swapped in corrected)
+    warnings = [f"left and right were exchanged in {frames} frames of a person"] if frames else []
+    return np.stack([person for person, _ in corrected]), warnings
 
 
 def _is_used(row: int, joints: ForeignSet) -> bool:
