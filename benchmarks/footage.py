@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Accuracy on footage with 3D truth: one person in four calibrated views, each captured alone, beside mediapipe.
 
-    python benchmarks/footage.py FOOTAGE_FOLDER [--work FOLDER]
+    python benchmarks/footage.py FOOTAGE_FOLDER [--work FOLDER] [--lifter NAME_OR_WEIGHTS ...]
 
 FOOTAGE_FOLDER holds cam01.mp4 .. cam04.mp4 and truth_single_refined.npz. A capture is what a user gets: the focal
 length is not told. mediapipe is its `solutions.pose` (full, tracking) with its own world landmarks on the same frames;
 its translation is solved from its 2D with the true intrinsics, its camera is taken as level, since it knows no better.
-Detected keypoints are kept in the work folder, so that a second run only lifts.
+Detected keypoints and mediapipe's takes are kept in the work folder, so that a second run only lifts. --lifter, as of
+`video-mocap`, may be given several times.
 """
 
 from __future__ import annotations
@@ -19,17 +20,20 @@ import numpy as np
 from video_mocap.backend.evaluation.evaluate import evaluate
 from video_mocap.backend.footage import probe, read_frames
 from video_mocap.backend.keypoints import read_keypoints, write_keypoints
-from video_mocap.backend.pipeline import CaptureOptions, detect, lift
+from video_mocap.backend.pipeline import CaptureOptions, detect, lift, write_take
 from video_mocap.backend.root.linear import linear_root
 from video_mocap.rigging.joints import KEYPOINTS, TAKE
-from video_mocap.rigging.take import Take
+from video_mocap.rigging.take import Take, read_take
 
 TRUTH = "truth_single_refined.npz"
 VIEWS = ("cam01", "cam02", "cam03", "cam04")
 ROWS = (
     ("p_mpjpe_mm", "P-MPJPE body, mm"),
-    ("p_mpjpe_feet_mm", "P-MPJPE feet, mm"),
+    ("p_mpjpe_heels_mm", "P-MPJPE heels, mm"),
+    ("p_mpjpe_toes_mm", "P-MPJPE toes, mm"),
+    ("p_mpjpe_feet_mm", "P-MPJPE heels and toes, mm"),
     ("mpjpe_mm", "MPJPE root-relative, camera axes, mm"),
+    ("accel_error_ratio", "acceleration error / truth's acceleration"),
     ("jitter_ratio", "jitter, ratio to the truth's"),
     ("bone_cv_percent", "bone-length variation, %"),
     ("gravity_tilt_degrees", "tilt, degrees"),
@@ -44,12 +48,20 @@ LANDMARKS = {
 }  # fmt: skip
 
 
-def ours(footage: Path, view: str, work: Path) -> Take:
+def ours(footage: Path, view: str, work: Path, lifter: str) -> Take:
     """The take of one view, as a user gets it."""
     path = work / f"{view}.keypoints.npz"
     if not path.exists():
         write_keypoints(path, detect(footage / f"{view}.mp4", CaptureOptions()))
-    return lift(read_keypoints(path), CaptureOptions())
+    return lift(read_keypoints(path), CaptureOptions(lifter=lifter))
+
+
+def theirs(footage: Path, view: str, work: Path, intrinsics: np.ndarray) -> Take:
+    """mediapipe's take of one view."""
+    path = work / f"{view}.mediapipe.take.npz"
+    if not path.exists():
+        write_take(path, mediapipe_alone(footage / f"{view}.mp4", intrinsics))
+    return read_take(path)
 
 
 def mediapipe_alone(video: Path, intrinsics: np.ndarray) -> Take:
@@ -86,30 +98,35 @@ def score(take: Take, footage: Path, camera: int) -> dict[str, float]:
     return evaluate(take, footage / TRUTH, camera)["persons"][0]
 
 
+def print_table(results: dict[str, list[dict[str, float]]]) -> None:
+    """A line per measure and per who: the views and their mean, and beside the mean its share of mediapipe's."""
+    print(f"| {'':42s} | {'who':12s} | " + " | ".join(f"{v:>7s}" for v in (*VIEWS, "mean", "share")) + " |")
+    print("|---|---|" + "---|" * (len(VIEWS) + 2))
+    for key, label in ROWS:
+        means = {who: np.mean([entry[key] for entry in scores]) for who, scores in results.items()}
+        for who, scores in results.items():
+            values = [*(entry[key] for entry in scores), means[who], means[who] / means["mediapipe"]]
+            print(f"| {label:42s} | {who[-12:]:12s} | " + " | ".join(f"{value:7.2f}" for value in values) + " |")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Accuracy on footage with truth, beside mediapipe.")
     parser.add_argument("footage", type=Path)
-    parser.add_argument("--work", type=Path, help="keeps detected keypoints")
+    parser.add_argument("--work", type=Path, help="keeps detected keypoints and mediapipe's takes")
+    parser.add_argument("--lifter", action="append", help="a name or weights; several times for several")
     arguments = parser.parse_args()
     work = arguments.work or Path(tempfile.mkdtemp())
     work.mkdir(parents=True, exist_ok=True)
     with np.load(arguments.footage / TRUTH) as truth:
         intrinsics = truth["intrinsics"]
-    results = {"ours": [], "mediapipe": []}
-    for camera, view in enumerate(VIEWS):
-        results["ours"].append(score(ours(arguments.footage, view, work), arguments.footage, camera))
-        alone = mediapipe_alone(arguments.footage / f"{view}.mp4", intrinsics[camera])
-        results["mediapipe"].append(score(alone, arguments.footage, camera))
-    print(f"| {'':38s} | {'who':9s} | " + " | ".join(f"{v:>7s}" for v in (*VIEWS, "mean")) + " |")
-    print("|---|---|" + "---|" * (len(VIEWS) + 1))
-    for key, label in ROWS:
-        for who, scores in results.items():
-            values = [entry.get(key) for entry in scores]
-            known = [value for value in values if value is not None]
-            values.append(float(np.mean(known)) if known else None)
-            cells = " | ".join("      -" if value is None else f"{value:7.2f}" for value in values)
-            print(f"| {label:38s} | {who:9s} | {cells} |")
+    results: dict[str, list[dict[str, float]]] = {}
+    for lifter in arguments.lifter or ["default"]:
+        takes = [ours(arguments.footage, view, work, lifter) for view in VIEWS]
+        results[Path(lifter).stem] = [score(take, arguments.footage, camera) for camera, take in enumerate(takes)]
+    takes = [theirs(arguments.footage, view, work, intrinsics[camera]) for camera, view in enumerate(VIEWS)]
+    results["mediapipe"] = [score(take, arguments.footage, camera) for camera, take in enumerate(takes)]
+    print_table(results)
 
 
 if __name__ == "__main__":

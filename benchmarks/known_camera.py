@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a known camera is worth: validation motion filmed by a camera that stands still, and by one that moves.
 
-    python benchmarks/known_camera.py MOTION_LIBRARY [--clips 12]
+    python benchmarks/known_camera.py MOTION_LIBRARY [--clips 12] [--lifter NAME_OR_WEIGHTS]
 
 MOTION_LIBRARY has a folder `val`. Each clip is up to 5 s at 30 frames a second, seen 4.5 m away in exact 2D with 1.5
 pixels of noise, with the true focal length. The moving camera walks around the person at 1.1 m/s, sways, and follows
@@ -82,23 +82,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Accuracy with a known camera.")
     parser.add_argument("motion", type=Path)
     parser.add_argument("--clips", type=int, default=12)
+    parser.add_argument("--lifter", default="default", help="a name or weights")
     arguments = parser.parse_args()
     clips = load_clips(arguments.motion, arguments.clips)
+    options = CaptureOptions(lifter=arguments.lifter)
     print("| camera | known, mm | known, fitted, mm | not told, fitted, mm |")
     print("|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for name, speed in (("stands still", 0.0), ("moves", 1.0)):
-            rows = [measure(joints, speed, Path(folder) / "x.camera.npz") for joints in clips]
+            rows = [measure(joints, speed, Path(folder) / "x.camera.npz", options) for joints in clips]
             print(f"| {name} | " + " | ".join(f"{value:.0f}" for value in np.median(rows, axis=0)) + " |")
 
 
-def measure(joints: np.ndarray, speed: float, file: Path) -> tuple[float, ...]:
+def measure(joints: np.ndarray, speed: float, file: Path, options: CaptureOptions) -> tuple[float, ...]:
     """Errors in mm: known, known after the fit, not told after the fit."""
     matrices = cameras(joints, speed)
     keypoints = filmed(joints, matrices)
     save_arrays(file, camera_arrays(CameraPath(keypoints.times, SIZE, K, matrices)))
-    known = lift(replace(keypoints, intrinsics=None), CaptureOptions(camera=str(file)))
-    free = lift(keypoints, CaptureOptions())
+    known = lift(replace(keypoints, intrinsics=None), replace(options, camera=str(file)))
+    free = lift(keypoints, options)
     fits = (distance(fitted(take.joints[0], joints), joints) for take in (known, free))
     return distance(known.joints[0], joints), *fits
 

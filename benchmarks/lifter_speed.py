@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Frames a second of the lifter's network, three ways with the same weights and the same output.
 
-    python benchmarks/lifter_speed.py [WEIGHTS.safetensors] [--frames 10000] [--rounds 5] [--threads 2] [--device cpu]
+    python benchmarks/lifter_speed.py [--lifter NAME_OR_WEIGHTS] [--frames 10000] [--rounds 5] [--threads 2] [--device D]
 
 naive: the original design run as its demo suggests, a padded window of one receptive field per output frame. plain: the
 whole clip in one pass of dilated convolutions (`Conv1d`), batch normalisation after each, float32. ours: what a capture
@@ -17,7 +17,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -26,7 +25,7 @@ from video_mocap.backend.lifting.checkpoint import build_model, load_checkpoint
 from video_mocap.backend.lifting.inference import FoldedModel
 from video_mocap.backend.lifting.network import TemporalModel
 from video_mocap.backend.lifting.temporal import CHUNK, run_in_chunks
-from video_mocap.backend.models import DEFAULT_WEIGHTS
+from video_mocap.backend.models import find_lifter
 
 NAIVE_FRAMES = 200
 
@@ -78,16 +77,16 @@ def timed(run: Callable[[], Tensor], device: torch.device) -> float:
     return time.perf_counter() - began
 
 
-def memory(weights: Path, frames: int) -> float:
+def memory(lifter: str, frames: int) -> float:
     """Peak MB of a process that lifts so many frames."""
-    code = [sys.executable, __file__, str(weights), "--frames", str(frames), "--memory"]
+    code = [sys.executable, __file__, "--lifter", lifter, "--frames", str(frames), "--memory"]
     return float(subprocess.run(code, capture_output=True, text=True, check=True).stdout)
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Speed of the lifter's network.")
-    parser.add_argument("weights", type=Path, nargs="?", default=DEFAULT_WEIGHTS)
+    parser.add_argument("--lifter", default="default", help="a name or weights")
     parser.add_argument("--frames", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -96,7 +95,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     torch.set_num_threads(arguments.threads)
-    model = build_model(load_checkpoint(arguments.weights), device).float()
+    model = build_model(load_checkpoint(find_lifter(arguments.lifter)), device).float()
     x = torch.randn(arguments.frames, 17, 3, generator=torch.Generator().manual_seed(0)).to(device) * 0.5
     run_ours = ours(model, device)
     with torch.no_grad():
@@ -117,7 +116,7 @@ def main() -> None:
     for name, seconds in best.items():
         print(f"{name}: {seconds:.3f} s, {arguments.frames / seconds:.0f} frames/s, {seconds / best['ours']:.1f}")
     if device.type == "cpu":
-        one, four = (memory(arguments.weights, factor * arguments.frames) for factor in (1, 4))
+        one, four = (memory(arguments.lifter, factor * arguments.frames) for factor in (1, 4))
         print(f"memory: {one:.0f} MB for {arguments.frames} frames, {four:.0f} MB for four times as many")
 
 

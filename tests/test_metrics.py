@@ -58,6 +58,19 @@ def test_pck_and_auc_at_and_below_the_threshold():
     assert 100 * metrics.auc_3d(errors_m, strict=True) == pytest.approx(30.968, abs=1e-3)
 
 
+def test_reliability_and_calibration_error():
+    confidence = np.array([0.05, 0.15, 0.15, 0.95, 1.0, 0.9, 0.92, 0.93])
+    true = np.array([0, 1, 0, 1, 1, 0, 1, 1], bool)
+    rows = metrics.reliability(confidence, true)
+    np.testing.assert_allclose(rows, [[1 / 8, 0.05, 0], [2 / 8, 0.15, 0.5], [5 / 8, 0.94, 0.8]])
+    assert metrics.calibration_error(confidence, true) == pytest.approx((0.05 + 2 * 0.35 + 5 * 0.14) / 8)
+    fair = np.random.default_rng(0).uniform(size=20000)
+    drawn = np.random.default_rng(1).uniform(size=20000)
+    assert metrics.calibration_error(fair, drawn < fair) < 0.02
+    assert metrics.calibration_error(fair, drawn < fair**2) > 0.1
+    assert metrics.reliability(np.zeros(0), np.zeros(0, bool)) == []
+
+
 def test_oks():
     truth = np.zeros((17, 2))
     out = metrics.oks(truth + np.array([10, 0]), truth, 20000)

@@ -113,6 +113,21 @@ def auc_3d(errors: np.ndarray, strict: bool = False) -> float:
     return float(compare(errors[:, None], AUC_THRESHOLDS).mean())
 
 
+def reliability(confidence: np.ndarray, true: np.ndarray, bins: int = 10) -> list[tuple[float, float, float]]:
+    """Of every bin of confidence (N,) in 0..1 with something in it: share of all, mean confidence, share that is true.
+
+    true: (N,) bool, whether what a confidence speaks of is so. Bins are of equal width.
+    """
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    inside = [bin_of == row for row in range(bins)]
+    return [(float(b.mean()), float(confidence[b].mean()), float(true[b].mean())) for b in inside if b.any()]
+
+
+def calibration_error(confidence: np.ndarray, true: np.ndarray, bins: int = 10) -> float:
+    """Expected calibration error (Guo et al., ICML 2017, equation 3) of confidences (N,) about `true` (N,) bool."""
+    return sum(share * abs(told - found) for share, told, found in reliability(confidence, true, bins))
+
+
 def oks(predicted: np.ndarray, truth: np.ndarray, area: float, sigmas: np.ndarray = COCO_SIGMAS) -> np.ndarray:
     """(J,) COCO's keypoint similarity exp(-d^2 / (2 area (2 sigma)^2)) of pixels (J, 2); its mean is the OKS."""
     squared = ((predicted - truth) ** 2).sum(-1)
