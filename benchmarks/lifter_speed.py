@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Frames a second of the lifter's network, three ways with the same weights and the same output.
 
-    python benchmarks/lifter_speed.py [--lifter NAME_OR_WEIGHTS] [--frames 10000] [--rounds 5] [--threads 2] [--device D]
+    python benchmarks/lifter_speed.py [--lifter NAME_OR_WEIGHTS] [--frames 10000] [--threads 2] [--device cpu]
 
 naive: the original design run as its demo suggests, a padded window of one receptive field per output frame. plain: the
 whole clip in one pass of dilated convolutions (`Conv1d`), batch normalisation after each, float32. ours: what a capture
