@@ -18,9 +18,11 @@ from video_mocap.backend import files
 from video_mocap.backend.cache import StageCache, footage_identity, key_of
 from video_mocap.backend.errors import Cancelled
 from video_mocap.backend.keypoints import keypoints_from_arrays
+from video_mocap.backend.lifting.lifter import Lifted
 from video_mocap.backend.pipeline import CaptureOptions, capture, write_take
 from video_mocap.backend.progress import Progress, Step
-from video_mocap.backend.stages.lifting import lifted_from_arrays
+from video_mocap.backend.stages.lifting import Lens, LiftedPeople, lifted_arrays, lifted_from_arrays
+from video_mocap.rigging.joints import TAKE
 from video_mocap.rigging.take import Take, take_arrays
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample" / "sample.mp4"
@@ -261,3 +263,18 @@ def test_two_processes_share_a_folder(tmp_path: Path) -> None:
     problems = [worker.communicate(timeout=120)[1] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], problems
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_lifted_people_come_back_with_their_roots_or_without() -> None:
+    joints, confidence, three = np.ones((6, len(TAKE), 3)), np.ones((6, len(TAKE))), np.arange(18.0).reshape(6, 3)
+    with_root = Lifted(TAKE.names, joints, confidence, None, ("a",), three)
+    without = Lifted(TAKE.names, joints, confidence, three, ())
+    arrays = lifted_arrays(LiftedPeople((with_root, without), Lens(np.eye(3), "said")))
+    one, other = lifted_from_arrays(arrays, 2, 6).people
+    np.testing.assert_array_equal(one.root, three)
+    np.testing.assert_array_equal(other.up, three)
+    assert one.up is None
+    assert other.root is None
+    assert one.warnings == ("a",)
+    with pytest.raises(ValueError, match="shapes"):
+        lifted_from_arrays({**arrays, "root": arrays["root"][:1]}, 2, 6)

@@ -253,6 +253,28 @@ def test_place_bridges_frames_without_keypoints_and_gives_none_where_nothing_is_
     assert place(truth - truth[:, :1], keypoints, KEYPOINTS.names, K) is None
 
 
+def test_a_learned_root_helps_where_keypoints_are_poor_and_cannot_hurt_where_they_are_good() -> None:
+    truth = turning_person(60)
+    lifted = truth - truth[:, :1]
+
+    def error(keypoints: np.ndarray, learned: np.ndarray | None) -> float:
+        placed = place(lifted, keypoints, KEYPOINTS.names, K, learned)
+        assert placed is not None
+        return float(np.abs(placed[:, 0, 2] / truth[:, 0, 2] - 1).mean())
+
+    good, poor = observed(truth), observed(truth, noise=30.0)
+    known = truth[:, 0] * 1.02
+    assert error(poor, known) < 0.6 * error(poor, None)
+    assert error(good, known) < 0.005
+    assert error(observed(truth, noise=3.0), 3 * truth[:, 0]) < 0.01
+    # the lifter says nothing of a person whom nobody sees: neighbours do
+    good[20:30] = (np.nan, np.nan, 0)
+    wild = known.copy()
+    wild[20:30] *= 3
+    assert error(good, wild) < 0.005
+    assert error(good, np.full((60, 3), np.nan)) == error(good, None)
+
+
 def test_keypoints_without_feet_are_enough() -> None:
     rows, joints, looseness = keypoint_rows(KEYPOINTS.names[:17])
     assert [KEYPOINTS.names[row] for row in rows] == [TAKE.names[joint] for joint in joints]

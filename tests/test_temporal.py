@@ -12,6 +12,7 @@ from video_mocap.backend.errors import UserError
 from video_mocap.backend.lifting.checkpoint import build_model, load_checkpoint, save_checkpoint
 from video_mocap.backend.lifting.inference import FoldedModel
 from video_mocap.backend.lifting.network import Architecture, TemporalModel
+from video_mocap.backend.lifting.normalise import person
 from video_mocap.backend.lifting.sidecar import Sidecar
 from video_mocap.backend.lifting.table import LIFTERS
 from video_mocap.backend.lifting.temporal import TemporalLifter, run_in_chunks
@@ -258,3 +259,67 @@ def test_a_causal_lifter_gives_the_past_the_same_whatever_comes(tmp_path):
     one, other = (lift(lifter, each, times).joints for each in (points, changed))
     np.testing.assert_allclose(one[:50], other[:50], atol=1e-9)
     assert np.abs(one[50:] - other[50:]).max() > 1e-3
+
+
+def walking(frames):
+    """(F, 3) metres in camera axes: a pelvis that comes nearer and crosses the picture."""
+    along = np.linspace(0, 1, frames)
+    return np.stack([-1 + 2 * along, 0.3 * np.ones(frames), 6 - 2.5 * along], axis=-1)
+
+
+class Knowing(TemporalLifter):
+    """A lifter whose network knows the truth, and says of the mirror image what would be true there."""
+
+    root: torch.Tensor
+
+    def _lift(self, x):
+        out = torch.zeros(len(x), len(self._outputs), 3)
+        out[:, self._outputs.index("root")] = self.root
+        out[:, self._outputs.index("up"), 1] = -1
+        if self.mirrored:
+            out[..., 0] *= -1
+        self.mirrored = not self.mirrored
+        return out, torch.zeros(len(x), len(TAKE))
+
+    mirrored = False
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("guess", [1.0, 1.3])
+def test_the_root_is_where_the_pelvis_is_through_the_lens_that_the_lifter_is_told(tmp_path, flip, guess):
+    """`guess`: a focal length told so many times too long shows the same picture of somebody so much further away."""
+    times = np.arange(50) / 30
+    path = walking(50)
+    points = track(times)
+    points[..., :2] = 1000 * (points[..., :2] - 360) / 2500 + 1000 * (path[:, :2] / path[:, 2:])[:, None] + (640, 360)
+    told = CAMERA * np.array([[guess, 1, 1], [1, guess, 1], [1, 1, 1]])
+    followed = person(torch.from_numpy(points).float()[None], torch.from_numpy(told).float()[None], 30.0)
+    seen = (followed.rotation[0].double() @ torch.from_numpy(path * (1, 1, guess))[..., None])[..., 0]
+    depth, size = seen[:, 2], followed.size[0].double()
+    lifter = Knowing(told_checkpoint(tmp_path), "cpu", flip)
+    lifter.root = torch.cat([seen[:, :2] / (depth * size)[:, None], torch.log(depth * size)[:, None]], 1).float()
+    lifted = lifter.lift(points, COCO17.names, times, told, SIZE)
+    np.testing.assert_allclose(lifted.root, path * (1, 1, guess), atol=2e-5)
+
+
+def test_the_root_of_a_mirrored_picture_is_the_mirrored_root(tmp_path):
+    lifter = TemporalLifter(told_checkpoint(tmp_path), "cpu", flip=True)
+    times = np.arange(40) / 30
+    points = track(times, x=900)
+    mirrored = points[:, COCO17.mirror].copy()
+    mirrored[..., 0] = 2 * CAMERA[0, 2] - mirrored[..., 0]
+    one, other = (lift(lifter, each, times).root for each in (points, mirrored))
+    np.testing.assert_allclose(one, other * (-1, 1, 1), atol=1e-5)
+    assert (one[:, 2] > 0).all()
+
+
+def test_the_root_is_missing_where_the_joints_are_and_of_lifters_that_do_not_know_it(tmp_path):
+    times = np.arange(200) / 30
+    points = track(times)
+    points[80:160] = [np.nan, np.nan, 0]
+    lifted = lift(TemporalLifter(told_checkpoint(tmp_path), "cpu"), points, times)
+    assert np.isnan(lifted.root[110:130]).all()
+    assert np.isfinite(lifted.root[:60]).all()
+    assert lift(TemporalLifter(told_checkpoint(tmp_path), "cpu"), points[80:160], times[80:160]).root.shape == (80, 3)
+    assert lift(TemporalLifter(checkpoint(tmp_path), "cpu"), points, times).root is None
+    assert lift(TemporalLifter(checkpoint(tmp_path), "cpu"), points[80:160], times[80:160]).root is None

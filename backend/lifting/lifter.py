@@ -41,6 +41,8 @@ class Lifted:
     pelvis, which is exactly 0; NaN in frames too far from any observation. confidence: (F, J), 0..1.
     up: (F, 3) unit vector of world up in camera axes (NaN as the joints), or None if the lifter does not know it.
     warnings: one sentence each, for the user.
+    root: (F, 3) the pelvis, metres in camera axes, through the lens that the lifter was told (NaN as the joints), or
+    None if the lifter does not know it.
     """
 
     joint_names: tuple[str, ...]
@@ -48,6 +50,7 @@ class Lifted:
     confidence: np.ndarray
     up: np.ndarray | None
     warnings: tuple[str, ...] = ()
+    root: np.ndarray | None = None
 
 
 class Lifter(Protocol):

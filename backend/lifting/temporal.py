@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,26 +26,37 @@ UP, ROOT = "up", "root"
 #: Output frames per run of the network: bounds the memory of a long clip (some 100 MB for 512 channels); a whole number
 #: of tiles of `inference.py` at 81 frames.
 CHUNK = 3348
-
-#: (track (T, K, 3) pixels, intrinsics (3, 3), image size, fps, whether to know past frames only) to the network's
-#: input (T, K, 3) and the rotations (T, 3, 3) from the network's camera axes to the real ones.
-Normaliser = Callable[[Tensor, Tensor, tuple[int, int], float, bool], tuple[Tensor, Tensor]]
+#: What the logarithm of depth times size can be: people whose keypoints spread over 2 cm to 20 m.
+_LOG_SPREAD = (-4.0, 3.0)
 
 
-def _screen(
-    track: Tensor, intrinsics: Tensor, image_size: tuple[int, int], fps: float, causal: bool
-) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class Normalised:
+    """What a network is given of T frames.
+
+    inputs: (T, K, 3). to_camera: (T, 3, 3) turns its camera axes into the real ones. size: (T,) what one unit of the
+    picture is as a tangent, or None where that says nothing about a person.
+    """
+
+    inputs: Tensor
+    to_camera: Tensor
+    size: Tensor | None = None
+
+
+#: (track (T, K, 3) pixels, intrinsics (3, 3), image size, fps, whether to know past frames only).
+Normaliser = Callable[[Tensor, Tensor, tuple[int, int], float, bool], Normalised]
+
+
+def _screen(track: Tensor, intrinsics: Tensor, image_size: tuple[int, int], fps: float, causal: bool) -> Normalised:
     del intrinsics, fps, causal
     identity = torch.eye(3, dtype=track.dtype).expand(len(track), 3, 3)
-    return screen(track, *image_size), identity
+    return Normalised(screen(track, *image_size), identity)
 
 
-def _person(
-    track: Tensor, intrinsics: Tensor, image_size: tuple[int, int], fps: float, causal: bool
-) -> tuple[Tensor, Tensor]:
+def _person(track: Tensor, intrinsics: Tensor, image_size: tuple[int, int], fps: float, causal: bool) -> Normalised:
     del image_size
     followed = person(track[None], intrinsics[None], fps, causal)
-    return followed.inputs[0], followed.rotation[0].transpose(-1, -2)
+    return Normalised(followed.inputs[0], followed.rotation[0].transpose(-1, -2), followed.size[0])
 
 
 NORMALISERS: Mapping[str, Normaliser] = {"screen": _screen, "person": _person}
@@ -65,6 +77,8 @@ class TemporalLifter:
         self._flip = flip
         self._chunk = chunk
         self._outputs = sidecar.joints_out
+        # Said in sizes of the person in the picture, which only that normalisation measures.
+        self._knows_root = ROOT in sidecar.joints_out and sidecar.normalisation == "person"
         self._causal = sidecar.causal
         self._calibration = (sidecar.confidence_knots, sidecar.confidence_values)
         # Expected errors without a calibration mean nothing.
@@ -109,15 +123,19 @@ class TemporalLifter:
         if not confidence.any():
             return self._nothing(len(times), warnings)
         grid = lifter_times(times, info.fps)
-        inputs, to_camera = self._normalise(
+        seen = self._normalise(
             torch.from_numpy(resample_track(track, times, grid)).float(),
             torch.from_numpy(np.asarray(intrinsics, np.float64)).float(),
             image_size,
             info.fps,
             self._causal,
         )
-        output, log_errors = self._run(inputs)
-        output = output.double() @ to_camera.double().transpose(-1, -2)
+        output, log_errors = self._run(seen.inputs)
+        output = output.double()
+        if self._knows_root and seen.size is not None:
+            row = self._outputs.index(ROOT)
+            output[:, row] = pelvis_place(output[:, row], seen.size.double())
+        output = output @ seen.to_camera.double().transpose(-1, -2)
         columns = interpolate(output.flatten(1).numpy(), grid, times).reshape(len(times), -1, 3)
         columns[~confidence.any(axis=1)] = np.nan
         if log_errors.shape[1]:
@@ -131,12 +149,15 @@ class TemporalLifter:
         if info.gives_up:
             up = columns[:, self._outputs.index(UP)]
             up = up / np.linalg.norm(up, axis=-1, keepdims=True)
-        return Lifted(info.gives, joints, confidence, up, (*info.warnings, *warnings))
+        root = columns[:, self._outputs.index(ROOT)] if self._knows_root else None
+        return Lifted(info.gives, joints, confidence, up, (*info.warnings, *warnings), root)
 
     def _nothing(self, frames: int, warnings: tuple[str, ...]) -> Lifted:
         joints = len(self.info.gives)
-        up = np.full((frames, 3), np.nan) if self.info.gives_up else None
-        return Lifted(self.info.gives, np.full((frames, joints, 3), np.nan), np.zeros((frames, joints)), up, warnings)
+        nowhere = np.full((frames, 3), np.nan)
+        up, root = (nowhere if known else None for known in (self.info.gives_up, self._knows_root))
+        unknown = np.full((frames, joints, 3), np.nan)
+        return Lifted(self.info.gives, unknown, np.zeros((frames, joints)), up, warnings, root)
 
     def _run(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised (T, K, 3) to the network's output (T, J, 3) and the logarithms of expected errors (T, E)."""
@@ -157,6 +178,15 @@ class TemporalLifter:
         count = 3 * len(self._outputs)
         told = columns[:, count:] if self._tells_errors else columns[:, :0]
         return columns[:, :count].unflatten(1, (-1, 3)), told
+
+
+def pelvis_place(root: Tensor, size: Tensor) -> Tensor:
+    """A network's root (T, 3), as of `training.samples.Batch`, to the pelvis (T, 3) in its camera axes, metres.
+
+    size: (T,) the person's spread in the picture, as a tangent.
+    """
+    depth = torch.exp(root[:, 2].clamp(*_LOG_SPREAD)) / size
+    return depth[:, None] * torch.cat([root[:, :2] * size[:, None], torch.ones_like(root[:, :1])], dim=1)
 
 
 def run_in_chunks(

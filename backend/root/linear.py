@@ -28,12 +28,9 @@ def linear_root(joints: np.ndarray, pixels: np.ndarray, confidence: np.ndarray, 
     Frames with fewer than `MIN_JOINTS` joints, with all joints on one ray, or whose solution lies behind the camera
     are NaN.
     """
-    known = np.isfinite(joints).all(-1) & np.isfinite(pixels).all(-1) & (confidence > 0)
-    weights = np.where(known, confidence, 0.0).astype(np.float64)
-    points = np.where(known[..., None], joints, 0.0).astype(np.float64)
-    direction = rays(np.where(known[..., None], pixels, 0.0).astype(np.float64), np.asarray(intrinsics, np.float64))
+    known, points, direction, weights = _observations(joints, pixels, confidence, intrinsics)
     solution = np.full((len(joints), 3), np.nan)
-    normal, right = _normal_equations(points, direction[..., :2], weights, (intrinsics[0, 0], intrinsics[1, 1]))
+    normal, right = _normal_equations(points, direction, weights, (intrinsics[0, 0], intrinsics[1, 1]))
     enough = np.flatnonzero(known.sum(-1) >= MIN_JOINTS)
     eigenvalues = np.linalg.eigvalsh(normal[enough])
     enough = enough[eigenvalues[:, 0] > _DEGENERATE * eigenvalues[:, 2]]
@@ -41,6 +38,37 @@ def linear_root(joints: np.ndarray, pixels: np.ndarray, confidence: np.ndarray, 
     nearest = np.where(known, points[..., 2], np.inf).min(-1, initial=np.inf)
     solution[~(solution[:, 2] + nearest > 0)] = np.nan
     return solution
+
+
+def depth_spread(
+    joints: np.ndarray, pixels: np.ndarray, confidence: np.ndarray, intrinsics: np.ndarray, root: np.ndarray
+) -> np.ndarray:
+    """Standard error (F,) of the linear root's depth, in parts of it, by how well its equations fit; NaN as the root.
+
+    root: (F, 3) as `linear_root` gives it; the others as there. Confidence is read as how much of a surely seen joint
+    a joint counts for. Errors of neighbouring joints go together, so the true error is larger.
+    """
+    _, points, direction, weights = _observations(joints, pixels, confidence, intrinsics)
+    focal = np.array([intrinsics[0, 0], intrinsics[1, 1]])
+    normal, _ = _normal_equations(points, direction, weights, (focal[0], focal[1]))
+    spread = np.full(len(root), np.nan)
+    solved = np.flatnonzero(np.isfinite(root).all(-1))
+    placed = points[solved] + root[solved, None]
+    misfit = (focal * (placed[..., :2] - direction[solved] * placed[..., 2:])) ** 2
+    variance = (weights[solved, :, None] * misfit).sum((1, 2)) / (2 * weights[solved].sum(1))
+    spread[solved] = np.sqrt(variance * np.linalg.inv(normal[solved])[:, 2, 2]) / np.abs(root[solved, 2])
+    return spread
+
+
+def _observations(
+    joints: np.ndarray, pixels: np.ndarray, confidence: np.ndarray, intrinsics: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Which joints count (F, J), where they are (F, J, 3), along which tangents (F, J, 2) they are seen, weights."""
+    known = np.isfinite(joints).all(-1) & np.isfinite(pixels).all(-1) & (confidence > 0)
+    weights = np.where(known, confidence, 0.0).astype(np.float64)
+    points = np.where(known[..., None], joints, 0.0).astype(np.float64)
+    direction = rays(np.where(known[..., None], pixels, 0.0).astype(np.float64), np.asarray(intrinsics, np.float64))
+    return known, points, direction[..., :2], weights
 
 
 def _normal_equations(

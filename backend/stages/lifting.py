@@ -114,12 +114,14 @@ def lifted_arrays(lifted: LiftedPeople) -> dict[str, np.ndarray]:
         "lens": lifted.lens.source,
         "warnings": [list(person.warnings) for person in lifted.people],
         "up": [person.up is not None for person in lifted.people],
+        "root": [person.root is not None for person in lifted.people],
     }
     nobody = np.full((len(lifted.people[0].joints), 3), np.nan)
     return {
         "joints": np.stack([person.joints for person in lifted.people]),
         "confidence": np.stack([person.confidence for person in lifted.people]),
         "up": np.stack([nobody if person.up is None else person.up for person in lifted.people]),
+        "root": np.stack([nobody if person.root is None else person.root for person in lifted.people]),
         "intrinsics": lifted.lens.intrinsics,
         "described": np.array(json.dumps(described)),
     }
@@ -128,14 +130,22 @@ def lifted_arrays(lifted: LiftedPeople) -> dict[str, np.ndarray]:
 def lifted_from_arrays(arrays: dict[str, np.ndarray], people: int, frames: int) -> LiftedPeople:
     """The reverse of `lifted_arrays`. people, frames: how many there have to be. Any Exception if they are damaged."""
     described = json.loads(str(arrays["described"]))
-    joints, confidence, up = arrays["joints"], arrays["confidence"], arrays["up"]
-    shapes = (joints.shape, confidence.shape, up.shape, arrays["intrinsics"].shape)
+    joints, confidence, up, root = (arrays[name] for name in ("joints", "confidence", "up", "root"))
+    shapes = (joints.shape, confidence.shape, up.shape, root.shape, arrays["intrinsics"].shape)
     size = (people, frames)
-    if shapes != ((*size, len(TAKE), 3), (*size, len(TAKE)), (*size, 3), (3, 3)):
+    if shapes != ((*size, len(TAKE), 3), (*size, len(TAKE)), (*size, 3), (*size, 3), (3, 3)):
         raise ValueError(f"lifted people of shapes {shapes}")
+    known = zip(described["up"], described["root"], described["warnings"], strict=True)
     lifted = [
-        Lifted(TAKE.names, joints[row], confidence[row], up[row] if knows_up else None, tuple(warnings))
-        for row, (knows_up, warnings) in enumerate(zip(described["up"], described["warnings"], strict=True))
+        Lifted(
+            TAKE.names,
+            joints[row],
+            confidence[row],
+            up[row] if has_up else None,
+            tuple(warnings),
+            root[row] if has_root else None,
+        )
+        for row, (has_up, has_root, warnings) in enumerate(known)
     ]
     if len(lifted) != people:
         raise ValueError(f"{len(lifted)} lifted people")

@@ -60,7 +60,8 @@ def place_people(keypoints: Keypoints, lifted: LiftedPeople) -> list[Person]:
         positions = np.full(person.joints.shape, np.nan)
         parts = []
         for part in stretches(np.isfinite(person.joints[:, given_joints(person.joints)]).all((1, 2))):
-            placed = place(person.joints[part], points[part], keypoints.keypoint_names, lifted.lens.intrinsics)
+            learned = None if person.root is None else person.root[part]
+            placed = place(person.joints[part], points[part], keypoints.keypoint_names, lifted.lens.intrinsics, learned)
             if placed is not None:
                 positions[part] = placed
                 parts.append(part)
