@@ -11,11 +11,13 @@ import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from video_mocap.backend import cli, doctor
 from video_mocap.backend.catalogue.entries import find_entry
 from video_mocap.backend.catalogue.store import FOLDER_VARIABLE, Receipt, place_of, write_receipt
 from video_mocap.backend.detection import detectron2 as adapter
@@ -26,6 +28,7 @@ from video_mocap.backend.detection.detectron2_heatmaps import keypoints_of, peak
 from video_mocap.backend.errors import UserError
 from video_mocap.backend.footage import FootageInfo, Frame
 from video_mocap.backend.grouping.affinity import sigmas_of
+from video_mocap.backend.models import usable_detectors
 from video_mocap.backend.observe import observe
 from video_mocap.rigging.joints import COCO17
 
@@ -62,8 +65,8 @@ def recording() -> dict[str, np.ndarray]:
 
 
 def agree(ours: np.ndarray, theirs: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """(N, 17) bool: within half a cell of each other; the library looks at whole pixels only."""
-    cell = (boxes[:, 2:] - boxes[:, :2]) / SIDE
+    """(N, 17) bool: within half a cell, or half a pixel where that is more: the library looks at whole pixels only."""
+    cell = np.maximum((boxes[:, 2:] - boxes[:, :2]) / SIDE, 1)
     return (np.abs(ours[..., :2] - theirs[..., :2]) / cell[:, None]).max(-1) < 0.5
 
 
@@ -205,6 +208,58 @@ def test_overlapping_proposals_become_the_people_that_are_there() -> None:
         assert found[row][:, BODY, 2].min() > 0.65
 
 
+class _Found(SimpleNamespace):
+    def __len__(self) -> int:
+        return 1
+
+
+class _Stub(torch.nn.Module):
+    """Has the parts of the library's network; in 16-bit numbers its features are infinite."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.halves: list[bool] = []
+        boxes = SimpleNamespace(tensor=torch.tensor([[2.0, 4.0, 8.0, 16.0]]))
+        self.found = _Found(pred_boxes=boxes, scores=torch.tensor([0.5]))
+        self.roi_heads = _StubHeads(self.found)
+
+    def preprocess_image(self, given: list[dict[str, torch.Tensor]]) -> SimpleNamespace:
+        tensor = torch.stack([each["image"] for each in given])
+        return SimpleNamespace(tensor=tensor, image_sizes=[tuple(tensor.shape[2:])] * len(given))
+
+    def backbone(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
+        self.halves.append(torch.is_autocast_enabled("cpu"))
+        return {"p2": pictures * (torch.inf if self.halves[-1] else 1.0)}
+
+    def proposal_generator(self, *_: object) -> tuple[None, None]:
+        return None, None
+
+
+class _StubHeads(torch.nn.Module):
+    keypoint_in_features = ("p2",)
+    keypoint_head = SimpleNamespace(layers=lambda pooled: pooled)
+
+    def __init__(self, found: _Found) -> None:
+        super().__init__()
+        self.found = found
+
+    def forward(self, *_: object) -> tuple[list[_Found], None]:
+        return [self.found], None
+
+    def keypoint_pooler(self, *_: object) -> torch.Tensor:
+        return torch.zeros(1, 17, SIDE, SIDE)
+
+
+def test_numbers_too_large_for_16_bits_are_computed_in_32_from_then_on() -> None:
+    model = _Stub()
+    network_ = network.KeypointRCNN(model, torch.device("cpu"), True, 40, 80, half=True)
+    image = np.full((10, 20, 3), 9, np.uint8)
+    for _ in range(2):
+        found = network_.look([image])[0]
+    assert model.halves == [True, False, False]
+    assert found.boxes.tolist() == [[0.5, 1, 2, 4]]
+
+
 @pytest.mark.parametrize(
     ("height", "width", "expected"),
     [(480, 640, (800, 1067)), (1080, 1920, (750, 1333)), (1920, 1080, (1333, 750)), (2, 3000, (1, 1333))],
@@ -307,6 +362,35 @@ def test_its_source_names_weights_and_licence(tmp_path: Path, monkeypatch: pytes
     }.items() <= source.items()
 
 
+def test_doctor_and_the_list_say_what_is_left_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(installation, "problem", lambda: installation.Problem("it is broken", "mend it"))
+    found = doctor.check_detectron2()
+    assert (found.state, found.text, found.todo) == ("optional", "it is broken", "mend it")
+    monkeypatch.setattr(installation, "problem", lambda: None)
+    found = doctor.check_detectron2()
+    assert found.state == "optional"
+    assert found.todo == "'video-mocap models get keypoint-rcnn-r50' fetches them (237 MB, CC BY-SA 3.0)"
+    assert cli.main(["models"]) == 0
+    assert "detectron2: needs the weights keypoint-rcnn-r50, CC BY-SA 3.0" in capsys.readouterr().out
+    fetched(tmp_path, monkeypatch, b"x")
+    assert doctor.check_detectron2().text.endswith("weights for detectron2")
+    assert "detectron2" in usable_detectors()
+    assert "detectron2-r101" not in usable_detectors()
+
+
+def test_the_licence_of_weights_is_said_before_they_are_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "models"))
+    assert cli.main(["models", "get", WEIGHTS, "--offline", str(tmp_path)]) == 1
+    licence, failure = capsys.readouterr().err.splitlines()
+    assert licence == f"{WEIGHTS} is under CC BY-SA 3.0 (https://creativecommons.org/licenses/by-sa/3.0/)"
+    assert "does not hold keypoint_rcnn_R_50_FPN_3x.pkl" in failure
+
+
 # --- On the library itself -----------------------------------------------------------------------------------------
 
 
@@ -341,8 +425,9 @@ def test_the_library_still_says_what_was_recorded(
     said: dict[str, np.ndarray], recording: dict[str, np.ndarray]
 ) -> None:
     assert said["size"].tolist() == recording["size"].tolist()
-    np.testing.assert_allclose(said["boxes"][:2], recording["boxes"], atol=0.05)
-    np.testing.assert_allclose(said["heatmaps"][:2], recording["heatmaps"], atol=0.05)
+    rows = recording["rows"]
+    np.testing.assert_allclose(said["boxes"][rows], recording["boxes"], atol=0.05)
+    np.testing.assert_allclose(said["heatmaps"][rows], recording["heatmaps"], atol=0.05)
 
 
 def test_we_see_what_the_library_sees(ours: network.KeypointRCNN, said: dict[str, np.ndarray]) -> None:
@@ -353,8 +438,8 @@ def test_we_see_what_the_library_sees(ours: network.KeypointRCNN, said: dict[str
     assert (away.min(1) < 0.2).mean() > 0.8
     near = away.min(1) < 0.2
     np.testing.assert_allclose(found.scores.numpy()[near], said["scores"][match[near]], atol=0.01)
-    people = keypoints_of(found.boxes, found.scores, found.logits, SIGMAS)
-    assert agree(people[near], said["keypoints"][match[near]], said["boxes"][match[near]]).mean() > 0.7
+    apart = np.abs(found.logits.numpy()[near] - said["heatmaps"][match[near]])
+    assert np.percentile(apart, 99) < 0.3  # of logits that reach from -12 to 12
     blue_first = ours.look([keypoint_rcnn.picture()[:, :, ::-1]])[0]
     assert (np.abs(blue_first.boxes.numpy()[:, None] - said["boxes"][None]).max(-1).min(1) < 0.2).mean() < 0.5
 
@@ -371,12 +456,9 @@ def test_weights_go_from_the_catalogue_into_the_network(
 ) -> None:
     arrays = {name: value.numpy() for name, value in real[1].state_dict().items()}
     fetched(tmp_path, monkeypatch, pickle.dumps({"model": arrays, "__author__": "somebody"}, protocol=2))
+    monkeypatch.setitem(adapter.SIZES, "draft", (keypoint_rcnn.SHORT, keypoint_rcnn.LONG))
     detector = create_detector("detectron2", 1, "draft", "cpu")
     found = detector.detect(keypoint_rcnn.picture(), 0.0)
     detector.close()
     assert len(found)
     assert found.instances.max() < 8
-    arrays.popitem()
-    fetched(tmp_path, monkeypatch, pickle.dumps({"model": arrays}, protocol=2))
-    with pytest.raises(UserError, match="another network"):
-        create_detector("detectron2", 1, "draft", "cpu")

@@ -64,7 +64,10 @@ class KeypointRCNN:
 
     @torch.inference_mode()
     def look(self, images: Sequence[np.ndarray]) -> list[Proposals]:
-        """Proposals of each (H, W, 3) uint8 RGB picture, the surest first."""
+        """Proposals of each (H, W, 3) uint8 RGB picture, the surest first.
+
+        Should 16-bit numbers not reach for these weights, it goes on in 32.
+        """
         with torch.autocast(self._device.type, torch.float16, enabled=self._half):
             model, heads = self._model, self._model.roi_heads
             pictures = model.preprocess_image([{"image": self._prepared(image)} for image in images])
@@ -75,10 +78,14 @@ class KeypointRCNN:
             pooled = heads.keypoint_pooler(
                 [features[name] for name in heads.keypoint_in_features], [each.pred_boxes for each in found]
             )
-            logits = heads.keypoint_head.layers(pooled).float().split([len(each) for each in found])
+            logits = heads.keypoint_head.layers(pooled).float()
+        if self._half and not all(bool(torch.isfinite(values).all()) for values in (*features.values(), logits)):
+            self._half = False
+            return self.look(images)
+        several = zip(found, pictures.image_sizes, images, logits.split([len(each) for each in found]), strict=True)
         return [
             Proposals(_in_picture(each.pred_boxes.tensor.float(), size, image), each.scores.float(), maps)
-            for each, size, image, maps in zip(found, pictures.image_sizes, images, logits, strict=True)
+            for each, size, image, maps in several
         ]
 
     def _prepared(self, image: np.ndarray) -> Tensor:
