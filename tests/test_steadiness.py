@@ -34,7 +34,7 @@ LEGS = tuple(COCO17.index(f"{side}_{part}") for side in ("left", "right") for pa
 #: Metres that pops grow by at a gap or a repaired run: on average over the people, and at most.
 MEAN, MOST = 0.015, 0.06
 #: Metres: the worst pop of the whole chain, which is far steadier than the lifter alone.
-CHAIN = 0.03
+CHAIN = 0.02
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +124,8 @@ def test_confused_sides_are_found_in_what_a_detector_gives(lifter: Lifter) -> No
     assert steady(np.array([growth(lifter, *each) for each in zip(clean, points, strict=True)]))
 
 
-#: The cut of a clip, frames.
-CUT = slice(120, 180)
+#: The cut of a clip, frames; and metres by which its first and last frame may come out otherwise, on average.
+CUT, CHANGED = slice(120, 180), 0.04
 
 
 def ends(lifter: Lifter, people: list[Filmed]) -> tuple[np.ndarray, np.ndarray]:
@@ -144,21 +144,21 @@ def ends(lifter: Lifter, people: list[Filmed]) -> tuple[np.ndarray, np.ndarray]:
 
 def test_clips_begin_and_end_as_if_they_went_on(people: list[Filmed], lifter: Lifter) -> None:
     changed, popped = ends(lifter, people)
-    assert changed.mean() < 0.05
-    assert changed.max() < 0.15
+    assert changed.mean() < CHANGED
+    assert changed.max() < 3 * CHANGED
     assert popped.max() < MOST
 
 
 def test_clips_would_not_if_nothing_were_around_them(
-    people: list[Filmed], lifter: Lifter, monkeypatch: pytest.MonkeyPatch
+    library: list[Filmed], lifter: Lifter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def zeros_around(lift, inputs, padding, _chunk, device):
         rows = [torch.zeros(count, *inputs.shape[1:]) for count in padding]
         return lift(torch.cat([rows[0], inputs, rows[1]]).to(device)).cpu()
 
     monkeypatch.setattr(temporal, "run_in_chunks", zeros_around)
-    changed, _ = ends(lifter, people)
-    assert changed.mean() > 0.05
+    changed, _ = ends(lifter, library)
+    assert changed.mean() > CHANGED
 
 
 def captured(person: Filmed) -> np.ndarray:
@@ -177,12 +177,14 @@ def worst_pops(person: Filmed) -> np.ndarray:
     return np.array(worst)
 
 
-@pytest.mark.parametrize("who", ["walker", "library"])
-def test_a_capture_does_not_pop_at_gaps_and_ends(who: str, request: pytest.FixtureRequest) -> None:
-    for person in request.getfixturevalue(who)[:2]:
-        assert worst_pops(person).max() < CHAIN
+def test_a_capture_does_not_pop_at_gaps_and_ends(walker: list[Filmed]) -> None:
+    assert worst_pops(walker[0]).max() < CHAIN
 
 
-def test_a_capture_would_pop_if_gaps_were_not_bridged(library: list[Filmed], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_capture_pops_less_for_bridged_gaps(library: list[Filmed], monkeypatch: pytest.MonkeyPatch) -> None:
+    bridged = [worst_pops(person) for person in library[:2]]
     monkeypatch.setattr(temporal, "resample_track", partial(resample_track, bridge=False))
-    assert max(worst_pops(person).max() for person in library[:2]) > CHAIN
+    unbridged = [worst_pops(person) for person in library[:2]]
+    longer = slice(2, 4)
+    assert np.mean(unbridged, axis=0)[longer].mean() > 1.3 * np.mean(bridged, axis=0)[longer].mean()
+    assert np.max(bridged) < CHAIN
