@@ -22,7 +22,9 @@ from video_mocap.backend.keypoints import Keypoints, read_keypoints, write_keypo
 from video_mocap.backend.lifting.checkpoint import build_model, load_checkpoint
 from video_mocap.backend.lifting.network import StridedTemporalModel, TemporalModel
 from video_mocap.backend.lifting.normalise import person
+from video_mocap.backend.lifting.resampling import fill_missing, resample_track
 from video_mocap.backend.lifting.table import open_weights
+from video_mocap.backend.lifting.training.bridging import bridged
 from video_mocap.backend.lifting.training.export import calibrate, export
 from video_mocap.backend.lifting.training.footage import Footage, bone_error, projection_error
 from video_mocap.backend.lifting.training.losses import split, total_loss
@@ -515,3 +517,26 @@ def test_the_command_adapts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "no.npz" in capsys.readouterr().err
     assert cli.main([*base, "--footage", str(path), "--footage", str(path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 3
+
+
+def test_training_bridges_what_is_missing_as_a_capture_does() -> None:
+    fps, frames = 30.0, 150
+    random = np.random.default_rng(3)
+    track = np.concatenate([random.normal(size=(frames, 17, 2)).cumsum(0), random.uniform(0.2, 1, (frames, 17, 1))], 2)
+    for first, count, keypoint in ((0, 20, 1), (130, 20, 2), (10, 120, 3), (40, 3, 4), (60, 1, 4), (90, 30, 5)):
+        track[first : first + count, keypoint] = (np.nan, np.nan, 0)
+    track[50:70] = (np.nan, np.nan, 0)
+    times = np.arange(frames) / fps
+    wanted = resample_track(fill_missing(track, times), times, times)
+    made = bridged(torch.from_numpy(np.nan_to_num(track))[None], fps)[0].numpy()
+    np.testing.assert_allclose(made[..., 2], wanted[..., 2], atol=1e-6)
+    there = wanted[..., 2] > 0
+    assert 0 < (~there).sum() < there.sum()
+    np.testing.assert_allclose(made[there], wanted[there], atol=1e-6)
+
+
+def test_a_point_that_is_never_seen_stays_missing_in_training() -> None:
+    points = torch.ones(1, 30, 17, 3)
+    points[:, :, 4, 2] = 0
+    assert (bridged(points, 30.0)[:, :, 4, 2] == 0).all()
+    assert (bridged(points, 30.0)[..., 2].sum(-1) == 16).all()

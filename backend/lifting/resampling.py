@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 #: A step of time so many times longer than usual is a gap: nothing is interpolated across it but a straight line.
 _GAP = 2.5
 #: Seconds over which the confidence of a bridged point falls to a third, and the furthest from an observation.
-_MEMORY, _BRIDGED = 0.5, 1.5
+MEMORY, BRIDGED = 0.5, 1.5
 #: Lobes of the Lanczos window.
 _LOBES = 3
 #: Columns that are splined together.
@@ -59,7 +59,7 @@ def resample_track(track: np.ndarray, times: np.ndarray, grid: np.ndarray, bridg
 
     Confidence is interpolated linearly. bridge: also where a point is missing and within gaps of time, so that a
     network sees the straight line that `fill_missing` draws: it is then steadier and more accurate than one that is
-    told that nothing is there. Such confidence fades, and is 0 further than `_BRIDGED` from an observation. Without it,
+    told that nothing is there. Such confidence fades, and is 0 further than `BRIDGED` from an observation. Without it,
     confidence is 0 next to a missing point and within gaps of time.
     """
     if bridge:
@@ -83,7 +83,7 @@ def _bridged(confidence: np.ndarray, times: np.ndarray, grid: np.ndarray) -> np.
         before = seen[np.maximum(after - 1, 0)]
         away = np.minimum(np.abs(grid - before), np.abs(seen[np.minimum(after, len(seen) - 1)] - grid))
         away = np.maximum(away - usual, 0.0)  # between two frames nothing is missing
-        out[:, k] = np.interp(grid, seen, confidence[rows, k]) * np.exp(-away / _MEMORY) * (away <= _BRIDGED)
+        out[:, k] = np.interp(grid, seen, confidence[rows, k]) * np.exp(-away / MEMORY) * (away <= BRIDGED)
     return out
 
 

@@ -124,7 +124,7 @@ class TemporalLifter:
             return self._nothing(len(times), warnings)
         grid = lifter_times(times, info.fps)
         seen = self._normalise(
-            torch.from_numpy(resample_track(track, times, grid)).float(),
+            torch.from_numpy(resample_track(track, times, grid, bridge=not self._causal)).float(),
             torch.from_numpy(np.asarray(intrinsics, np.float64)).float(),
             image_size,
             info.fps,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ....rigging.joints import COCO17, TAKE
 from ..normalise import person
+from .bridging import bridged
 from .camera import sample_cameras
 from .detector_noise import add_noise, occluded
 from .motion import MotionSet, proportions, windows
@@ -128,7 +129,9 @@ def make_batch(
     scene = film(motion, size, total, generator, data, inner)
     guess = torch.exp(data.focal * torch.randn(size, generator=generator, device=motion.device))
     intrinsics = torch.diag_embed(torch.stack([guess, guess, torch.ones_like(guess)], dim=-1))
-    followed = person(scene.keypoints, intrinsics, data.fps, causal)
+    # A network that knows past frames only cannot know where a missing point will come back.
+    keypoints = scene.keypoints if causal or not data.bridge else bridged(scene.keypoints, data.fps)
+    followed = person(keypoints, intrinsics, data.fps, causal)
 
     turn = followed.rotation[:, inner]
     joints = scene.joints @ turn.transpose(-1, -2)

@@ -40,7 +40,7 @@ class DataSettings:
     of the speed of the motion. focal: likewise of the guess at the focal length. noise: one of `NOISES`. confidence:
     False tells the network only whether a point was found. rare: power of a moment's rarity that makes it be drawn more
     often (`variety.by_rarity`); 0 draws every second alike. arms: share of the people that move their arms as somebody
-    else. down: share that is laid down.
+    else. down: share that is laid down. bridge: points lost for a while are straight lines, as a capture gives them.
     """
 
     fps: float = 30.0
@@ -53,6 +53,7 @@ class DataSettings:
     rare: float = 1.5
     arms: float = 0.25
     down: float = 0.06
+    bridge: bool = True
 
 
 @dataclass(frozen=True)
