@@ -45,7 +45,8 @@ class Options:
     pelvis along it.
     root_depth: of the root, as a fraction of the distance (measured: `root.agreed`); without it, errors of the lifted
     directions, which all shorten a bone in the picture, would pull the person towards the camera. At half of this,
-    what is wrong with the root's path shows: 70 instead of 66 mm of it after a rigid fit.
+    what is wrong with the root's path shows: 70 instead of 66 mm of it after a rigid fit. floor_root_depth: likewise
+    where standing on a known floor has said how far the person is, which is surer.
     outlier: reprojection error, in standard deviations, beyond which a keypoint loses its pull.
     rounds: of reweighting. window, overlap: frames solved at once, and shared by neighbouring windows.
     """
@@ -59,6 +60,7 @@ class Options:
     ray_acceleration: float = 10.0
     root_ray_acceleration: float = 2.0
     root_depth: float = 0.04
+    floor_root_depth: float = 0.02
     outlier: float = 3.0
     rounds: int = 4
     window: int = 240
@@ -213,7 +215,8 @@ def _root_depth(equations: NormalEquations, evidence: Evidence, root: np.ndarray
     sight = root if evidence.camera is None else root - camera_centres(evidence.camera)
     distance = np.linalg.norm(sight, axis=-1, keepdims=True)
     ray = sight / distance
-    weight = _share(evidence.times)[:, None, None] / (options.root_depth * distance[..., None]) ** 2
+    depth = options.floor_root_depth if evidence.has_floor else options.root_depth
+    weight = _share(evidence.times)[:, None, None] / (depth * distance[..., None]) ** 2
     matrix = weight * ray[:, :, None] * ray[:, None, :]
     equations.points(np.array([_PELVIS]), matrix[:, None], (matrix @ root[..., None])[:, None, :, 0])
 
