@@ -8,6 +8,7 @@ imported only when a network is made: that takes seconds.
 
 from __future__ import annotations
 
+import logging
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -127,6 +128,8 @@ def settings(depth: str, most: int) -> Any:
 
 def build(found: Any) -> Any:
     """The network of `settings`, not trained."""
+    # The library asks torch something that newer ones advise against: nothing that a user can change.
+    logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)
     return import_module("detectron2.modeling").build_model(found)
 
 
