@@ -15,13 +15,15 @@ from .footage import FootageInfo, Frame
 from .grouping.people import group_people
 from .keypoints import Keypoints
 from .progress import Progress, Step
+from .tracking.appearance import colours_of
+from .tracking.gaps import fill_gaps, runs
 from .tracking.sides import correct_sides
 from .tracking.tracker import Tracker, Tracks
 
 STAGE = "detection"
 
 #: People to look for when the user does not say: everybody, up to what still runs in reasonable time.
-MOST_PERSONS = 8
+MOST_PERSONS = 16
 
 
 def observe(
@@ -48,21 +50,23 @@ def observe(
     for frame, candidates in _looked_at(frames, detector, progress):
         people = group_people(candidates, joints, _reordered(tracker.current, back))
         people = people[_sureness(people) >= least]
-        tracker.update(_reordered(people, rows), frame.time)
+        people = _reordered(people, rows)
+        tracker.update(people, frame.time, colours_of(frame.image, people, KEYPOINTS.names))
         done, seen = done + 1, seen + bool(len(people))
         progress.report(Step(STAGE, done, max(total, done) if total is not None else None))
     tracks = tracker.finish()
     _check(tracks, seen, info)
     mirror = KEYPOINTS.mirror
     corrected = [correct_sides(person, tracks.times, mirror, KEYPOINTS.names)[0] for person in tracks.keypoints]
+    whole = [fill_gaps(person, tracks.times) for person in corrected]
     return Keypoints(
         fps=info.fps,
         times=tracks.times,
         image_size=(info.width, info.height),
         keypoint_names=KEYPOINTS.names,
         person_ids=tracks.person_ids,
-        keypoints=np.stack(corrected),
-        source=dict(detector.source),
+        keypoints=np.stack([keypoints for keypoints, _ in whole]),
+        source={**detector.source, "tracking": _described(tracks, [filled for _, filled in whole])},
     )
 
 
@@ -92,6 +96,19 @@ def _sureness(people: np.ndarray) -> np.ndarray:
     """(M,) mean confidence of the better half of the keypoints of (M, K, 3) people."""
     half = max(1, people.shape[1] // 2)
     return np.sort(people[..., 2], -1)[:, -half:].mean(-1)
+
+
+def _described(tracks: Tracks, filled: Sequence[np.ndarray]) -> dict[str, object]:
+    """What tracking has to say, JSON-able; see docs/tracking.md."""
+    return {
+        "filled": {
+            str(person): runs(made) for person, made in zip(tracks.person_ids, filled, strict=True) if made.any()
+        },
+        "suggestions": [
+            {"persons": [each.first, each.second], "probability": round(each.probability, 2)}
+            for each in tracks.suggestions
+        ],
+    }
 
 
 def _check(tracks: Tracks, seen: int, info: FootageInfo) -> None:

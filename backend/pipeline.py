@@ -29,6 +29,7 @@ from .stages.people import place_people
 from .stages.refinement import refine_people, smoothed
 from .stages.result import make_take, provenance
 from .stages.source import Source, is_footage, read_source
+from .tracking.stitch import parse_stitches, stitch
 
 if TYPE_CHECKING:
     from .footage import FootageInfo
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 #: How much detection looks.
 QUALITIES = ("draft", "standard")
 #: Raised whenever a stage's result changes for the same input: kept results of before are then no longer found.
-_VERSIONS = {"detection": 1, "lifting": 2}
+_VERSIONS = {"detection": 2, "lifting": 2}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class CaptureOptions:
     start, end: seconds of the footage. focal_length: pixels; fov: horizontal, degrees; camera: path of a known camera
     (`.camera.npz`); at most one of the three, without any the lens is assumed. height: standing height of the first
     person, metres; None assumes one. smoothing: factor on how smooth the motion has to be. device: "auto", "cpu" or
-    "cuda". lifter: "default", a name of the catalogue or the path of a checkpoint.
+    "cuda". lifter: "default", a name of the catalogue or the path of a checkpoint. stitch: tracks that are one person,
+    as in "2=1,5=3": 2 becomes 1, 5 becomes 3.
     """
 
     detector: str = "mediapipe"
@@ -62,6 +64,7 @@ class CaptureOptions:
     smoothing: float = 1.0
     device: str = "auto"
     lifter: str = "default"
+    stitch: str = ""
 
 
 def capture(
@@ -93,7 +96,7 @@ def capture(
 def detect(video: str | Path, options: CaptureOptions, progress: Progress | None = None) -> Keypoints:
     """Footage to tracked people in 2D. Raises UserError, Cancelled."""
     _check(options)
-    return _detection(video, options, progress or Progress(), None, None, [])
+    return _stitched(_detection(video, options, progress or Progress(), None, None, []), options)
 
 
 def lift(keypoints: Keypoints, options: CaptureOptions, progress: Progress | None = None) -> Take:
@@ -139,6 +142,8 @@ def _check(options: CaptureOptions) -> None:
         raise UserError(f"the height must lie between 0.3 and 3 metres, not {options.height:g}")
     if not 0.25 <= options.smoothing <= 4.0:
         raise UserError(f"the smoothing must lie between 0.25 and 4, not {options.smoothing:g}")
+    if options.stitch:
+        parse_stitches(options.stitch)
     if options.camera is not None and (options.focal_length is not None or options.fov is not None):
         raise UserError("a known camera knows its focal length: give the camera, the focal length or the field of view")
 
@@ -184,6 +189,11 @@ def _detection(
     return keypoints
 
 
+def _stitched(keypoints: Keypoints, options: CaptureOptions) -> Keypoints:
+    """Not a part of what is kept of detection: people are stitched again without detecting again."""
+    return stitch(keypoints, parse_stitches(options.stitch)) if options.stitch else keypoints
+
+
 def _look(video: str | Path, info: FootageInfo, options: CaptureOptions, progress: Progress) -> Keypoints:
     from .detection.base import create_detector
     from .footage import prefetch, read_frames
@@ -214,7 +224,7 @@ def _after_detection(
     warnings: list[str],
 ) -> Take:
     """Lifting and refinement. warnings: of the capture so far."""
-    keypoints = source.keypoints
+    keypoints = _stitched(source.keypoints, options)
     if camera is None and options.focal_length is None and options.fov is None:
         camera = source.camera
     if camera is not None:

@@ -3,27 +3,17 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from video_mocap.backend.tracking.sides import correct_sides
 from video_mocap.backend.tracking.tracker import Tracker, Tracks
 from video_mocap.rigging.joints import KEYPOINTS
 
-FPS = 30
-_HEIGHTS = {"shoulder": 0.8, "elbow": 0.63, "wrist": 0.5, "hip": 0.5, "knee": 0.27, "ankle": 0.05}
-_HEIGHTS |= {"heel": 0.02, "toe": 0.0, "hand": 0.45}
-_WIDTHS = {"eye": 0.02, "ear": 0.05, "shoulder": 0.11, "elbow": 0.15, "wrist": 0.17, "hand": 0.18}
-
-
-def walker(x: float, phase: float = 0.0, facing: float = 1.0, height: float = 300) -> np.ndarray:
-    """(K, 3): a person at x whose limbs swing with phase; facing: how wide they are seen, negative from behind."""
-    person = np.zeros((len(KEYPOINTS), 3))
-    for row, name in enumerate(KEYPOINTS.names):
-        part, side = name.split("_")[-1], {"l": 1, "r": -1}.get(name[0] if "_" in name else "", 0)
-        swing = side * 0.08 * np.sin(phase) * (part in ("knee", "ankle", "heel", "toe", "wrist", "hand"))
-        across = side * _WIDTHS.get(part, 0.09) * facing
-        person[row] = x + (across + swing) * height, 400 - _HEIGHTS.get(part, 0.95) * height, 0.9
-    return person
+sys.path.insert(0, str(Path(__file__).parent))
+from walkers import FPS, walker
 
 
 def track(frames: list[list[np.ndarray]], **options: int) -> Tracks:
@@ -61,7 +51,7 @@ def test_a_gap_stays_a_gap_and_the_person_keeps_their_track() -> None:
 
 
 def test_somebody_who_comes_after_the_time_limit_is_somebody_new() -> None:
-    frames = [[] if 20 <= row < 100 else [walker(200)] for row in range(120)]
+    frames = [[] if 20 <= row < 325 else [walker(200)] for row in range(345)]
     assert track(frames).person_ids.tolist() == [1, 2]
 
 

@@ -39,10 +39,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     from .. import pipeline
     from ..keypoints import write_keypoints
+    from ..tracking.stitch import suggestions_of
 
     started = time.monotonic()
     keypoints = pipeline.detect(video, options.capture_options(arguments), console.progress)
     write_keypoints(output, keypoints)
+    suggestions = suggestions_of(keypoints)
     console.close()
     seconds = time.monotonic() - started
     people, frames = len(keypoints.person_ids), len(keypoints.times)
@@ -52,13 +54,20 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         "fps": float(keypoints.fps),
         "persons": [int(person) for person in keypoints.person_ids],
         "seconds": round(seconds, 3),
+        "suggestions": suggestions,
     }
     console.result(
         summary,
         [
             f"{frames} {'frame' if frames == 1 else 'frames'}, {people} {'person' if people == 1 else 'people'}, "
             f"took {seconds:.1f} s",
+            *(_question(each["persons"], each["probability"]) for each in suggestions),
             f"wrote {output}",
         ],
     )
     return 0
+
+
+def _question(persons: tuple[int, int], probability: float) -> str:
+    first, second = persons
+    return f"person {second} may be person {first} ({probability:.0%}); if so, lift with --stitch {second}={first}"

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what detect or import wrote, a take (X.take.npz) to lift again, or another program's keypoints",
     )
     options.add_output(parser, "X.take.npz", "default: the keypoints' name, in the current folder")
+    options.add_people(parser)
     options.add_camera(parser)
     options.add_world(parser)
     options.add_lifter(parser)

@@ -87,8 +87,14 @@ def add_footage(parser: argparse.ArgumentParser) -> None:
         "--quality", choices=QUALITIES, help="how much detection looks: draft takes half the time (default: standard)"
     )
     parser.add_argument("--max-persons", type=whole_number, metavar="N", help="keep at most so many people")
+    add_people(parser)
     parser.add_argument("--start", type=seconds, metavar="SECONDS", help="where in the footage to start")
     parser.add_argument("--end", type=seconds, metavar="SECONDS", help="where in the footage to end")
+
+
+def add_people(parser: argparse.ArgumentParser) -> None:
+    """What tracking got wrong."""
+    parser.add_argument("--stitch", metavar="2=1", help="person 2 is person 1; several with commas, as in 2=1,5=3")
 
 
 def add_camera(parser: argparse.ArgumentParser) -> None:
