@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .appearance import BINS, colour_distance
+from .appearance import BINS, changes_clothes, colour_distance
 from .pieces import Piece
 from .tracklets import TrackletEnd, displacements
 
@@ -98,11 +98,12 @@ def worn(pieces: Sequence[Piece]) -> np.ndarray:
     return np.stack([np.zeros((2, BINS)) if each is None else each for each in colours])
 
 
-def chains(links: Sequence[Link], count: int, least: float = 0.5) -> list[list[int]]:
+def chains(links: Sequence[Link], count: int, least: float = 0.5, colours: np.ndarray | None = None) -> list[list[int]]:
     """`count` tracklets as people: rows of the tracklets of each, in order of time.
 
     The links chosen are those that together are likeliest, at most one from and one to each tracklet, of those with a
-    probability above `least`.
+    probability above `least`. colours: (count, 2, BINS); a chain ends where somebody would change their clothes, which
+    a piece between, of which no clothes are seen, hides from the links.
     """
     likely = _likeliest([link for link in links if link.probability > least], least)
     following = {link.first: link.second for link in likely}
@@ -112,7 +113,11 @@ def chains(links: Sequence[Link], count: int, least: float = 0.5) -> list[list[i
         if row not in later:
             person = [row]
             while person[-1] in following:
-                person.append(following[person[-1]])
+                later_row = following[person[-1]]
+                if colours is not None and changes_clothes(colours[person].sum(0), colours[later_row]):
+                    people.append(person)
+                    person = []
+                person.append(later_row)
             people.append(person)
     return people
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..detection.base import person_scales
+from .appearance import changes_clothes
 from .tracklets import Tracklet, displacements
 
 #: Similarity to where somebody else was expected, from which a frame is in doubt.
@@ -86,6 +87,8 @@ def give_scraps(people: list[list[int]], pieces: Sequence[Piece]) -> list[list[i
             person = beside.pop()
         else:
             person = _nearest(piece, [(person, people[person]) for person in free if person < len(people)], pieces)
+        if person is not None and _other_clothes([pieces[other] for other in out[person]], piece):
+            person = None
         if person is None:
             out.append([row])
             spans.append([(first, last)])
@@ -94,6 +97,12 @@ def give_scraps(people: list[list[int]], pieces: Sequence[Piece]) -> list[list[i
             spans[person].append((first, last))
             owner[row] = person
     return [sorted(rows, key=lambda row: pieces[row].tracklet.frames[0]) for rows in out]
+
+
+def _other_clothes(person: Sequence[Piece], scrap: Piece) -> bool:
+    colours = [each.tracklet.wears() for each in (*person, scrap)]
+    known = [each for each in colours[:-1] if each is not None]
+    return bool(known) and colours[-1] is not None and changes_clothes(np.sum(known, axis=0), colours[-1])
 
 
 def _together(pieces: Sequence[Piece], row: int, other: int) -> bool:

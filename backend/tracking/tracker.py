@@ -18,7 +18,7 @@ from ...rigging.joints import mirror_rows
 from ..detection.base import person_boxes, person_scales
 from ..detection.looks import overlap
 from ..grouping.affinity import oks, sigmas_of
-from .links import Link, chains, possible_links
+from .links import Link, chains, possible_links, worn
 from .pieces import cut, give_scraps
 from .tracklets import Tracklet, displacements
 
@@ -125,7 +125,10 @@ class Tracker:
         pieces = cut(self.tracklets)
         sure = [row for row, piece in enumerate(pieces) if not piece.scrap]
         links = possible_links([pieces[row] for row in sure], options.longest, options.suggest)
-        people = [[sure[row] for row in rows] for rows in chains(links, len(sure), options.join)]
+        people = [
+            [sure[row] for row in rows]
+            for rows in chains(links, len(sure), options.join, worn([pieces[row] for row in sure]))
+        ]
         found = [_Track(rows, [pieces[row].tracklet for row in rows]) for rows in give_scraps(people, pieces)]
         kept = [track for track in found if self._is_somebody(track)]
         kept.sort(key=_Track.prominence, reverse=True)
