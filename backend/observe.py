@@ -23,7 +23,7 @@ from .tracking.tracker import Tracker, Tracks
 STAGE = "detection"
 
 #: People to look for when the user does not say: everybody, up to what still runs in reasonable time.
-MOST_PERSONS = 16
+MOST_PERSONS = 8
 
 
 def observe(
