@@ -78,7 +78,7 @@ def own_model(error_outputs: int = 0) -> LinearModel:
 
 
 def own_sidecar(**more) -> Sidecar:
-    described = replace(read_sidecar(DEFAULT_WEIGHTS.with_suffix(".json")), name="linear-test", **more)
+    described = replace(read_sidecar(DEFAULT_WEIGHTS.with_suffix(".json")), name="linear-test", version="1", **more)
     return replace(described, confidence_knots=(), confidence_values=())
 
 

@@ -36,8 +36,8 @@ class Tracklet:
 
     def part(self, first: int, last: int) -> Tracklet:
         """The entries from `first` to `last`, inclusive."""
-        lists = (self.frames, self.times, self.people, self.doubts, self.colours)
-        return Tracklet(*(values[first : last + 1] for values in lists))
+        rows = slice(first, last + 1)
+        return Tracklet(self.frames[rows], self.times[rows], self.people[rows], self.doubts[rows], self.colours[rows])
 
     def wears(self) -> np.ndarray | None:
         """(2, BINS) the sum of the colours; None where nobody looked."""
