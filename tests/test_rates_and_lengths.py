@@ -22,6 +22,8 @@ RATES = (15, 24, 25, 50, 60, 120)
 FINE, SECONDS = 600.0, 4.0
 #: Metres between the motion at 30 Hz and at another rate: on average, and all but the worst in a hundred.
 MEAN, MOST = 0.005, 0.025
+#: Metres by which the worst pop at another rate is worse than at 30 Hz.
+POP = 0.02
 
 
 @pytest.fixture(scope="module")
@@ -63,20 +65,25 @@ def same(found: list[np.ndarray]) -> bool:
     return bool(apart.mean() < MEAN and np.quantile(apart, 0.99) < MOST)
 
 
-def compared(rate: float, people: list[Filmed], lifter: Lifter) -> list[np.ndarray]:
-    """`differences` of the lifter alone, of every person."""
-    found = []
+def compared(rate: float, people: list[Filmed], lifter: Lifter) -> tuple[list[np.ndarray], list[float]]:
+    """Of the lifter alone, of every person: `differences`, and how much worse the worst pop is."""
+    found, popped = [], []
     for person in people:
         at_30, other = at_rate(person, 30), at_rate(person, rate)
         usual, joints = (lifted(lifter, each.keypoints, each.fps) for each in (at_30, other))
-        assert pops(joints, relative(other.joints), rate).max() < 0.06
         found.append(differences(joints, other, usual, at_30))
-    return found
+        worst = [
+            pops(*each).max() for each in ((joints, relative(other.joints), rate), (usual, relative(at_30.joints), 30))
+        ]
+        popped.append(worst[0] - worst[1])
+    return found, popped
 
 
 @pytest.mark.parametrize("rate", RATES)
 def test_every_rate_gives_the_same_motion(rate: float, people: list[Filmed], lifter: Lifter) -> None:
-    assert same(compared(rate, people, lifter))
+    found, popped = compared(rate, people, lifter)
+    assert same(found)
+    assert max(popped) < POP
 
 
 @pytest.mark.parametrize("rate", [15, 60])
@@ -84,7 +91,7 @@ def test_it_would_not_without_resampling(
     rate: float, people: list[Filmed], lifter: Lifter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(temporal, "lifter_times", lambda times, _fps: times)
-    assert not same(compared(rate, people, lifter))
+    assert not same(compared(rate, people, lifter)[0])
 
 
 def captured(person: Filmed) -> np.ndarray:
