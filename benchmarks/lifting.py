@@ -22,7 +22,8 @@ import torch
 from reliability import draw
 from torch import Tensor
 from video_mocap.backend.evaluation.metrics import calibration_error, reliability
-from video_mocap.backend.lifting.checkpoint import build_model, load_checkpoint
+from video_mocap.backend.lifting.checkpoint import build_model, load_checkpoint, read_weights
+from video_mocap.backend.lifting.linear import FIRST, load_linear
 from video_mocap.backend.lifting.training.export import NEAR
 from video_mocap.backend.lifting.training.motion import MotionSet, load_motion
 from video_mocap.backend.lifting.training.settings import OUTPUTS, NetworkSettings, Settings
@@ -35,10 +36,15 @@ Lift = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 def table(lifter: str, motion: MotionSet, plot: Path | None) -> None:
     """Print the lines of one lifter, a name or weights."""
-    checkpoint = load_checkpoint(find_lifter(lifter))
+    path = find_lifter(lifter)
+    single = read_weights(path)[0].keys() >= {FIRST}
+    checkpoint = load_linear(path) if single else load_checkpoint(path)
     model = build_model(checkpoint).float()
     architecture = model.architecture
-    settings = Settings(network=NetworkSettings(widths=architecture.widths, causal=architecture.causal))
+    network = NetworkSettings(kind="linear", causal=architecture.causal)
+    if not single:
+        network = NetworkSettings(widths=architecture.widths, causal=architecture.causal)
+    settings = Settings(network=network)
     given = architecture.joints_out
 
     def lift(x: Tensor) -> tuple[Tensor, Tensor]:

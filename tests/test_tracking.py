@@ -139,3 +139,9 @@ def test_missing_keypoints_and_frames_are_no_obstacle() -> None:
     confused = clip.copy()
     confused[20:26] = confused[20:26][:, KEYPOINTS.mirror]
     np.testing.assert_array_equal(_corrected(confused)[0], clip)
+
+
+def test_where_nobody_is_there_are_no_tracks() -> None:
+    tracks = track([[] for _ in range(5)])
+    assert tracks.keypoints.shape == (0, 5, len(KEYPOINTS), 3)
+    assert tracks.dropped == 0

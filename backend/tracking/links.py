@@ -95,7 +95,7 @@ def possible_links(pieces: Sequence[Piece], longest: float, least: float) -> lis
 def worn(pieces: Sequence[Piece]) -> np.ndarray:
     """(N, 2, BINS) colours of each piece; 0 where nobody looked."""
     colours = [piece.tracklet.wears() for piece in pieces]
-    return np.stack([np.zeros((2, BINS)) if each is None else each for each in colours])
+    return np.array([np.zeros((2, BINS)) if each is None else each for each in colours]).reshape(-1, 2, BINS)
 
 
 def chains(links: Sequence[Link], count: int, least: float = 0.5, colours: np.ndarray | None = None) -> list[list[int]]:
