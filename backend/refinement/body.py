@@ -30,6 +30,10 @@ _LOOSE = {"hip": 2.0, "ear": 1.5, "heel": 1.5, "toe": 1.5, "hand": 2.0, "nose": 
 
 #: Heels, toes, hands, nose and ears: their share of the summed lengths of an adult's bones.
 _ENDS = 0.24
+#: Which of a link's lifted lengths is taken for the person's. A lifter that is unsure where a limb points shortens it:
+#: over 40 people of validation motion medians come out 7 % short for forearms and 13 for hands (measured noise), upper
+#: quartiles 1 and 7, and the error of arms and legs falls from 10.0 to 7.5 % (exact keypoints: from 8.7 to 7.0).
+_LONG = 0.75
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def given_joints(joints: np.ndarray) -> np.ndarray:
 
 
 def measure_links(joints: np.ndarray, weights: np.ndarray) -> Links:
-    """The person's lengths from lifted joints: weighted medians over the clip, left and right averaged.
+    """The person's lengths from lifted joints: weighted upper quartiles over the clip, left and right averaged.
 
     joints: (F, 26, 3) metres, any frame; links of joints that are never given are left out. weights: (F, 26), 0 where a
     joint is not to be believed or missing.
@@ -64,7 +68,7 @@ def measure_links(joints: np.ndarray, weights: np.ndarray) -> Links:
     first, second = pairs[:, 0], pairs[:, 1]
     distance = np.linalg.norm(joints[:, second] - joints[:, first], axis=-1)
     weight = np.where(np.isfinite(distance), np.minimum(weights[:, first], weights[:, second]), 0.0)
-    length = np.array([_weighted_median(distance[:, i], weight[:, i]) for i in range(len(pairs))])
+    length = np.array([_weighted_quantile(distance[:, i], weight[:, i], _LONG) for i in range(len(pairs))])
     row = {frozenset(pair): i for i, pair in enumerate(pairs.tolist())}
     other = [row.get(frozenset(TAKE.mirror[pair].tolist()), i) for i, pair in enumerate(pairs)]
     length = 0.5 * (length + length[other])
@@ -86,11 +90,11 @@ def keypoint_rows(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.nd
     )
 
 
-def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+def _weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
     keep = weights > 0
     if not keep.any():
         raise ValueError("no frame shows this bone")
     values, weights = values[keep], weights[keep]
     order = np.argsort(values)
     total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, 0.5 * total[-1])])
+    return float(values[order][np.searchsorted(total, share * total[-1])])

@@ -34,6 +34,7 @@ class Options(Asked):
     smoothing: Annotated[float, Field(ge=0.25, le=4)] = 1.0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     lifter: Annotated[str, Field(max_length=4096)] = "default"
+    stitch: Annotated[str, Field(max_length=1000)] = ""
 
 
 class Source(Asked):

@@ -130,7 +130,8 @@ def make_batch(
     guess = torch.exp(data.focal * torch.randn(size, generator=generator, device=motion.device))
     intrinsics = torch.diag_embed(torch.stack([guess, guess, torch.ones_like(guess)], dim=-1))
     # A network that knows past frames only cannot know where a missing point will come back.
-    keypoints = scene.keypoints if causal or not data.bridge else bridged(scene.keypoints, data.fps)
+    bridge = data.bridge and data.confidence and not causal
+    keypoints = bridged(scene.keypoints, data.fps) if bridge else scene.keypoints
     followed = person(keypoints, intrinsics, data.fps, causal)
 
     turn = followed.rotation[:, inner]
