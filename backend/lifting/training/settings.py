@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ....rigging.joints import TAKE
 from ...errors import UserError
+from ...training.tables import filled, read_toml
 from ..temporal import ROOT, UP
 
 #: What the network gives: the joints of a take, world up, and where the pelvis is (`samples.Batch.root`).
@@ -105,12 +105,7 @@ class Settings:
 
 def read_settings(path: Path) -> Settings:
     """Read a TOML file. Raises UserError, in one sentence, if it is none or a value is not possible."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not TOML: {error}") from None
+    data = read_toml(path)
     try:
         return settings_from(data)
     except ValueError as error:
@@ -119,7 +114,7 @@ def read_settings(path: Path) -> Settings:
 
 def settings_from(data: dict[str, Any]) -> Settings:
     """Settings of plain values, as `plain` gives and TOML holds them. Raises ValueError, in one sentence."""
-    settings: Settings = _filled(Settings, data, "")
+    settings = filled(Settings, data)
     _check(settings)
     return settings
 
@@ -127,36 +122,6 @@ def settings_from(data: dict[str, Any]) -> Settings:
 def plain(settings: Settings) -> dict[str, Any]:
     """The reverse of `settings_from`."""
     return asdict(settings)
-
-
-def _filled(kind: type[Any], data: dict[str, Any], table: str) -> Any:
-    known = {each.name: each for each in fields(kind)}
-    values: dict[str, Any] = {}
-    for name, value in data.items():
-        if name not in known:
-            raise ValueError(f"there is no setting {table}{name}; there are {', '.join(known)}")
-        default = getattr(kind(), name)
-        if is_dataclass(default):
-            if not isinstance(value, dict):
-                raise ValueError(f"{table}{name} must be a table")
-            values[name] = _filled(type(default), value, f"{name}.")
-        else:
-            values[name] = _converted(f"{table}{name}", value, default)
-    return kind(**values)
-
-
-def _converted(name: str, value: Any, default: Any) -> Any:
-    if isinstance(default, tuple):
-        item = int if name.endswith("widths") else str
-        if not isinstance(value, list | tuple) or not all(type(each) is item for each in value):
-            raise ValueError(f"{name} must be a list of {'whole numbers' if item is int else 'names'}")
-        return tuple(value)
-    if isinstance(default, float) and type(value) in (int, float):
-        return float(value)
-    if type(value) is not type(default):
-        words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
-        raise ValueError(f"{name} must be {words[type(default)]}, not {value!r}")
-    return value
 
 
 def _check(settings: Settings) -> None:

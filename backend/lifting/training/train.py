@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...errors import UserError
 from ...files import whole_file
 from ...progress import Progress
+from ...training.pace import blend, memory_at, rate_at
 from .footage import Footage
 from .losses import total_loss
 from .motion import MotionSet
@@ -124,13 +125,10 @@ class Run:
     def _learn(self, batch: Batch) -> float:
         schedule = self.settings.schedule
         torch.manual_seed(schedule.seed * 1_000_003 + self.step)  # of dropout: a run that goes on has the same
-        progress = self.step / schedule.steps
-        warmup = min(1.0, (self.step + 1) / max(1, schedule.warmup))
-        cosine = 0.5 * (1 + math.cos(math.pi * progress))
-        rate = schedule.rate * warmup * (schedule.last_rate + (1 - schedule.last_rate) * cosine)
+        rate = rate_at(self.step, schedule.steps, schedule.rate, schedule.last_rate, schedule.warmup)
         self._optimizer.param_groups[0]["lr"] = rate
         # VideoPose3D's decay of the batch normalisation's momentum, 0.1 to 0.001.
-        self.model.set_bn_momentum(0.1 * math.exp(-progress * math.log(100)))
+        self.model.set_bn_momentum(0.1 * math.exp(-self.step / schedule.steps * math.log(100)))
         seen, inputs = None, batch.inputs
         if self._footage is not None and self.step >= schedule.warmup:
             generator = torch.Generator(self._motion.device).manual_seed(schedule.seed * 999_983 + self.step)
@@ -145,8 +143,7 @@ class Run:
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
-        # At the start the average is young: it forgets as fast as it has seen steps.
-        _blend(self.average, self.model, min(1 - 1 / schedule.average, (1 + self.step) / (10 + self.step)))
+        blend(self.average, self.model, memory_at(self.step, schedule.average))
         return float(loss.detach())
 
 
@@ -225,15 +222,6 @@ def train(
                 log.write(line + "\n")
                 log.flush()
     return scores
-
-
-@torch.no_grad()
-def _blend(average: nn.Module, model: nn.Module, memory: float) -> None:
-    for kept, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - memory)
-        else:
-            kept.copy_(new)
 
 
 def _grown(known: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
