@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from ..rigging.joints import KEYPOINTS
-from .detection.base import BatchDetector, Candidates, Detector, rows_of
+from .detection.base import BatchDetector, Candidates, Detector, rows_of, sureness
 from .detection.convert import joint_set_of
 from .errors import Cancelled, UserError
 from .footage import FootageInfo, Frame
@@ -49,7 +49,7 @@ def observe(
     done, seen = 0, 0
     for frame, candidates in _looked_at(frames, detector, progress):
         people = group_people(candidates, joints, _reordered(tracker.current, back))
-        people = people[_sureness(people) >= least]
+        people = people[sureness(people) >= least]
         people = _reordered(people, rows)
         tracker.update(people, frame.time, colours_of(frame.image, people, KEYPOINTS.names))
         done, seen = done + 1, seen + bool(len(people))
@@ -90,12 +90,6 @@ def _looked_at(frames: Iterable[Frame], detector: Detector, progress: Progress) 
             waiting = []
     if waiting:
         yield from look(waiting)
-
-
-def _sureness(people: np.ndarray) -> np.ndarray:
-    """(M,) mean confidence of the better half of the keypoints of (M, K, 3) people."""
-    half = max(1, people.shape[1] // 2)
-    return np.sort(people[..., 2], -1)[:, -half:].mean(-1)
 
 
 def _described(tracks: Tracks, filled: Sequence[np.ndarray]) -> dict[str, object]:

@@ -112,6 +112,12 @@ def candidates_from_instances(people: np.ndarray) -> Candidates:
     )
 
 
+def sureness(people: np.ndarray) -> np.ndarray:
+    """(M,) mean confidence of the better half of the keypoints of (M, K, 3) people."""
+    half = max(1, people.shape[1] // 2)
+    return np.sort(people[..., 2], -1)[:, -half:].mean(-1)
+
+
 def person_boxes(people: np.ndarray, least: float = 0.1) -> np.ndarray:
     """(..., 4) box x0, y0, x1, y1 in pixels around the keypoints of (..., K, 3) people; NaN where none is seen.
 

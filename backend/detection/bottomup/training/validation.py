@@ -11,7 +11,7 @@ import numpy as np
 from .....rigging.joints import JointSet
 from ....grouping.affinity import kernel, sigmas_of
 from ....grouping.people import group_people
-from ...base import Candidates
+from ...base import Candidates, sureness
 from ...convert import joint_set_of
 from ..finder import LEAST_CONFIDENCE, Finder
 from .pictures import Picture
@@ -61,8 +61,7 @@ def validate(finder: Finder, names: Sequence[str], pictures: Iterable[Picture]) 
 def grouped(candidates: Candidates, joints: JointSet) -> np.ndarray:
     """(M, K, 3) people of candidates, as a capture takes them: those whose better keypoints are sure enough."""
     people = group_people(candidates, joints)
-    sureness = np.sort(people[..., 2], -1)[:, -(len(joints) // 2) :].mean(-1)
-    return people[sureness >= LEAST_CONFIDENCE]
+    return people[sureness(people) >= LEAST_CONFIDENCE]
 
 
 def oks_to(truth: np.ndarray, areas: np.ndarray, people: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
