@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Linear least squares over all joints of all frames of a window: a banded system, solved by Cholesky.
+"""Least squares over all joints of all frames of a window: a banded system, solved by Cholesky.
 
-Unknowns are positions (F, J, 3). Terms couple the joints of one frame freely, and a joint with itself one and two
-frames later; ordered frame by frame the normal matrix is banded, and its cost grows with F, not with F cubed.
+Terms are on positions (F, J, 3). They couple the joints of one frame freely, and a joint with itself one and two frames
+later. What moves are parameters of each frame, on which its positions depend; ordered frame by frame their normal
+matrix is banded, and its cost grows with F, not with F cubed.
 """
 
 from __future__ import annotations
@@ -41,13 +42,6 @@ class NormalEquations:
             self._right[:, b] += r
             self._right[:, a] -= r
 
-    def combination(self, rows: tuple[int, ...], factors: tuple[float, ...], weight: float) -> None:
-        """The term weight * |sum of factor * x[row]|^2 in every frame."""
-        eye = weight * np.eye(3)
-        for a, fa in zip(rows, factors, strict=True):
-            for b, fb in zip(rows, factors, strict=True):
-                self._same[:, a, :, b] += fa * fb * eye
-
     def steps(self, matrix: np.ndarray) -> None:
         """Terms on x[t + 1] - x[t]. matrix: (F - 1, J, 3, 3)."""
         every = np.arange(self._joints)
@@ -66,18 +60,71 @@ class NormalEquations:
         self._next[1:] += f[:, 1] * f[:, 2] * matrix
         self._second += f[:, 0] * f[:, 2] * matrix
 
-    def solve(self) -> np.ndarray:
-        """The minimum (F, J, 3). Raises numpy.linalg.LinAlgError if a joint is not held by any term."""
-        frames, block = self._frames, 3 * self._joints
-        reach = 2 if frames > 2 else frames - 1
-        band = np.zeros((max(block, reach * block + 3), frames * block))
-        columns = np.arange(frames)[:, None] * block
-        lower_row, lower_column = np.tril_indices(block)
-        same = self._same.reshape(frames, block, block)
-        band[lower_row - lower_column, columns + lower_column] = same[:, lower_row, lower_column]
+    def sums(self, joints: np.ndarray, factors: np.ndarray, wanted: np.ndarray, weight: np.ndarray) -> None:
+        """Terms weight * (sum of factor . x[joint] - wanted)^2 on some joints of one frame.
+
+        joints: (M,) distinct; factors: (F, M, 3); wanted, weight: (F,).
+        """
+        weighted = weight[:, None, None] * factors
+        for a, row in enumerate(joints):
+            for b, column in enumerate(joints):
+                self._same[:, row, :, column] += weighted[:, a, :, None] * factors[:, b, None, :]
+            self._right[:, row] += weighted[:, a] * wanted[:, None]
+
+    def value(self, x: np.ndarray) -> float:
+        """The sum of squares at positions (F, J, 3), but for a constant."""
+        return float((x * (self._product(x) - 2 * self._right)).sum())
+
+    def step(self, x: np.ndarray, derivative: np.ndarray, damping: float, held: int = 0) -> np.ndarray:
+        """The step (F, D) of the parameters that positions depend on, from positions x (F, J, 3): Gauss and Newton's.
+
+        derivative: (F, J, 3, D) of the positions by the parameters of their frame. damping: Marquardt's, in parts of
+        the diagonal. held: the parameters of so many first frames stay.
+        Raises numpy.linalg.LinAlgError if a parameter is not held by any term.
+        """
+        frames, size = len(x), derivative.shape[-1]
+        flat = derivative.reshape(frames, -1, size)
+        turned = flat.swapaxes(-1, -2)
+        block = 3 * self._joints
+        same = turned @ self._same.reshape(frames, block, block) @ flat
+        every = np.arange(size)
+        same[:, every, every] *= 1 + damping
+        same[:held, every, every] += _HELD * (1 + same[:held, every, every])
+        right = (turned @ (self._right - self._product(x)).reshape(frames, -1, 1))[..., 0]
+        right[:held] = 0.0
+        beside = [same]
         for distance, part in ((1, self._next), (2, self._second)):
             if len(part):
-                joint, row, column = np.meshgrid(np.arange(self._joints), range(3), range(3), indexing="ij")
-                at = columns[: len(part), :, None, None] + 3 * joint + column
-                band[distance * block + row - column, at] = part[:, joint, row, column]
-        return solveh_banded(band, self._right.ravel(), lower=True, check_finite=False).reshape(frames, -1, 3)
+                near = np.matmul(part, derivative[:-distance]).reshape(len(part), block, size)
+                beside.append(turned[distance:] @ near)
+        return solveh_banded(_band(beside), right.ravel(), lower=True, check_finite=False).reshape(frames, size)
+
+    def _product(self, x: np.ndarray) -> np.ndarray:
+        """A^T A x."""
+        frames, block = self._frames, 3 * self._joints
+        out = (self._same.reshape(frames, block, block) @ x.reshape(frames, block, 1)).reshape(x.shape)
+        for distance, part in ((1, self._next), (2, self._second)):
+            if len(part):
+                out[distance:] += (part @ x[:-distance, ..., None])[..., 0]
+                out[:-distance] += (part.swapaxes(-1, -2) @ x[distance:, ..., None])[..., 0]
+        return out
+
+
+#: How firmly frames are held, in parts of what holds them anyway.
+_HELD = 1e8
+
+
+def _band(blocks: list[np.ndarray]) -> np.ndarray:
+    """A symmetric matrix in the lower band form of LAPACK.
+
+    blocks: (F, D, D) on the diagonal, then (F - 1, D, D) and (F - 2, D, D) of frames t + 1 and t + 2 by frame t.
+    """
+    frames, size = blocks[0].shape[:2]
+    band = np.zeros((len(blocks) * size, frames * size))
+    row, column = np.indices((size, size))
+    for distance, block in enumerate(blocks):
+        first = np.arange(len(block))[:, None, None] * size
+        inside = distance * size + row - column
+        keep = inside >= 0
+        band[inside[keep], (first + column)[:, keep]] = block[:, keep]
+    return band

@@ -41,13 +41,12 @@ class Links:
     """Pairs of take joints with a constant distance.
 
     first, second: (L,) rows (a bone's parent and child, or the ends of a strut). length: (L,) metres.
-    stiffness: (L,) factor on the weight. size: of the person in metres, somewhat below their height.
+    size: of the person in metres, somewhat below their height.
     """
 
     first: np.ndarray
     second: np.ndarray
     length: np.ndarray
-    stiffness: np.ndarray
     size: float
 
 
@@ -73,10 +72,8 @@ def measure_links(joints: np.ndarray, weights: np.ndarray) -> Links:
     other = [row.get(frozenset(TAKE.mirror[pair].tolist()), i) for i, pair in enumerate(pairs)]
     length = 0.5 * (length + length[other])
     bones = int(sum(given[list(pair)].all() for pair in TAKE.bones))
-    stiffness = np.ones(len(pairs))
-    stiffness[bones:] = 0.3
     share = 1 - _ENDS * (1 - bones / len(TAKE.bones)) / (1 - len(H36M17.bones) / len(TAKE.bones))
-    return Links(first, second, length, stiffness, 0.25 * float(length[:bones].sum()) / share)
+    return Links(first, second, length, 0.25 * float(length[:bones].sum()) / share)
 
 
 def keypoint_rows(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Put the lifted pose on the picture: robust reprojection over the whole clip, constant bones, smooth in time.
 
-The energy of one person, over positions X (F, 26, 3) in metres: in camera axes, or in the world of a known camera:
+What moves is the pelvis and how every segment of a skeleton is turned (`skeleton.py`), so bones cannot stretch. The
+energy of one person, in terms of the positions X (F, 26, 3) in metres, in camera axes or in the world of a known camera:
 
     sum c rho(|pi(X) - x| / sigma)            reprojection, Geman-McClure
   + |(X_child - X_parent) - l d|^2            the lifter's directions d with the person's own lengths l
-  + (|X_child - X_parent| - l)^2              constant bones
   + (depth of the pelvis - depth of the root)^2      of `stretches.place`
   + |acceleration|^2                          stronger along the line of sight, which the picture does not show
   + p |X_foot(t + 1) - X_foot(t)|^2           feet that stand, stand still
   + p (height of X_foot)^2                    on the floor, where a known camera says where that is
 
-It is minimised by reweighted least squares (each round a banded linear system, see banded.py), in windows that overlap,
-so that memory does not grow with the clip. What a single view cannot see (depth along a ray, overall size) comes from
-the lifter and the bone lengths: a small reprojection error is no measure of accuracy.
+It is minimised by reweighted least squares (Levenberg's and Marquardt's; each round a banded linear system, see
+banded.py), in windows that overlap, so that memory does not grow with the clip. What a single view cannot see (depth
+along a ray, overall size) comes from the lifter and the bone lengths: a small reprojection error is no measure of
+accuracy.
 """
 
 from __future__ import annotations
@@ -29,17 +30,20 @@ from ..camera import to_camera
 from ..world.posture import feet_of
 from .banded import NormalEquations
 from .body import Links, given_joints, keypoint_rows
+from .skeleton import Skeleton
 
 #: The weights are meant for this many frames a second.
 _RATE = 30.0
-_PELVIS, _HIPS = TAKE.index("pelvis"), (TAKE.index("left_hip"), TAKE.index("right_hip"))
+_PELVIS = TAKE.index("pelvis")
+#: Marquardt's damping to begin with and at most, in parts of the diagonal; metres of a step after which all is said.
+_DAMPING, _MOST_DAMPING, _STILL = 1e-6, 1e6, 2e-4
 
 
 @dataclass(frozen=True)
 class Options:
     """Standard deviations that the terms are divided by.
 
-    pixels: of a keypoint, as a fraction of the person's size in the picture. direction, length: metres.
+    pixels: of a keypoint, as a fraction of the person's size in the picture. direction: metres.
     contact: speed of a foot that stands, m/s. floor: its height above a known floor, metres.
     acceleration, ray_acceleration, root_ray_acceleration: m/s^2 across and along the line of sight, and for the
     pelvis along it.
@@ -53,7 +57,6 @@ class Options:
 
     pixels: float = 0.010
     direction: float = 0.04
-    length: float = 0.002
     contact: float = 0.02
     floor: float = 0.03
     acceleration: float = 25.0
@@ -128,7 +131,7 @@ def refine(evidence: Evidence, start: np.ndarray, options: Options | None = None
     start: (F, 26, 3) first guess in the same axes, finite where the lifter gives the joint, in front of the camera.
     """
     options = options or Options()
-    frames = len(start)
+    frames, skeleton = len(start), Skeleton(evidence.links)
     missing = ~evidence.given
     result = start.astype(np.float64).copy()
     result[:, missing] = 0.0  # they take no part, and are held there only so that every unknown is held by something
@@ -141,31 +144,40 @@ def refine(evidence: Evidence, start: np.ndarray, options: Options | None = None
         rows = slice(first, last)
         # The blocks are small: on several threads BLAS waits for itself most of the time.
         with threadpool_limits(1, user_api="blas"):
-            result[rows] = _solve_window(evidence.part(rows), result[rows], start[rows, _PELVIS], pinned, options)
+            placed = result[rows], start[rows, _PELVIS]
+            result[rows] = _solve_window(skeleton, evidence.part(rows), *placed, pinned, options)
         if last == frames:
             result[:, missing] = np.nan
             return result
         first = last - options.overlap
 
 
-def _solve_window(evidence: Evidence, start: np.ndarray, root: np.ndarray, pinned: int, options: Options) -> np.ndarray:
-    x = start
+def _solve_window(
+    skeleton: Skeleton, evidence: Evidence, start: np.ndarray, root: np.ndarray, pinned: int, options: Options
+) -> np.ndarray:
+    posture = skeleton.fitted(start)
+    x, damping = skeleton.placed(posture), _DAMPING
     for _ in range(options.rounds):
         equations = NormalEquations(len(x), len(TAKE))
         _reprojection(equations, evidence, x, options)
-        _bones(equations, evidence, x, options)
+        _bones(equations, evidence, options)
         _smoothness(equations, evidence, x, options)
         _root_depth(equations, evidence, root, options)
         _contacts(equations, evidence, options)
         _floor(equations, evidence, x, options)
-        missing = np.flatnonzero(~evidence.given)
-        equations.points(missing, np.broadcast_to(np.eye(3), (len(x), len(missing), 3, 3)))
-        if pinned:
-            hold = np.zeros((len(x), len(TAKE), 1, 1))
-            hold[:pinned] = 1e8
-            matrix = hold * np.eye(3)
-            equations.points(np.arange(len(TAKE)), matrix, (matrix @ start[..., None])[..., 0])
-        x = equations.solve()
+        derivative, cost = skeleton.derivative(posture), equations.value(x)
+        while damping < _MOST_DAMPING:
+            tried = skeleton.moved(posture, equations.step(x, derivative, damping, pinned))
+            there = skeleton.placed(tried)
+            if equations.value(there) <= cost:
+                break
+            damping *= 10
+        else:
+            return x
+        still = np.abs(there - x).max() < _STILL
+        posture, x, damping = tried, there, max(damping / 10, _DAMPING)
+        if still:
+            break
     return x
 
 
@@ -196,19 +208,14 @@ def _reprojection(equations: NormalEquations, evidence: Evidence, x: np.ndarray,
     equations.points(joints, weighted @ turned, -(weighted @ (a @ shift))[..., 0])
 
 
-def _bones(equations: NormalEquations, evidence: Evidence, x: np.ndarray, options: Options) -> None:
+def _bones(equations: NormalEquations, evidence: Evidence, options: Options) -> None:
     links = evidence.links
     a, b = links.first, links.second
     lifted = evidence.lifted[:, b] - evidence.lifted[:, a]
     trust = np.minimum(evidence.trust[:, a], evidence.trust[:, b])
     wanted = lifted / np.maximum(np.linalg.norm(lifted, axis=-1, keepdims=True), 1e-9) * links.length[:, None]
-    now = x[:, b] - x[:, a]
-    unit = now / np.maximum(np.linalg.norm(now, axis=-1, keepdims=True), 1e-9)
-    along = (links.stiffness / options.length**2)[None, :, None]
-    across = (_share(evidence.times)[:, None] * trust / options.direction**2)[..., None]
-    matrix = across[..., None] * np.eye(3) + along[..., None] * unit[..., :, None] * unit[..., None, :]
-    equations.differences(a, b, matrix, across * wanted + along * links.length[:, None] * unit)
-    equations.combination((_PELVIS, *_HIPS), (1.0, -0.5, -0.5), 1 / options.length**2)
+    weight = (_share(evidence.times)[:, None] * trust / options.direction**2)[..., None]
+    equations.differences(a, b, weight[..., None] * np.eye(3), weight * wanted)
 
 
 def _root_depth(equations: NormalEquations, evidence: Evidence, root: np.ndarray, options: Options) -> None:
