@@ -24,6 +24,7 @@ from .commands import (
     import_keypoints,
     lift,
     models,
+    report,
     serve,
     train,
 )
@@ -42,6 +43,7 @@ COMMANDS: dict[str, ModuleType] = {
     "import": import_keypoints,
     "export": export_keypoints,
     "evaluate": evaluate,
+    "report": report,
     "models": models,
     "doctor": doctor,
     "serve": serve,

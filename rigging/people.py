@@ -68,7 +68,8 @@ def merge_persons(take: Take, first: int, second: int) -> Take:
     names = _names(take)
     if not names.get(str(first)) and names.get(str(second)):
         names = names | {str(first): names[str(second)]}
-    return delete_person(_with_names(replace(take, **arrays), names), second)
+    merged = _changed(replace(take, **arrays), {first: first, second: first})
+    return delete_person(_with_names(merged, names), second)
 
 
 def split_person(take: Take, person: int, time: float) -> Take:
@@ -86,7 +87,7 @@ def split_person(take: Take, person: int, time: float) -> Take:
         values[row, later] = _MISSING[key]
         values[-1, ~later] = _MISSING[key]
     new = max(int(number) for number in take.person_ids) + 1
-    return replace(take, person_ids=np.append(take.person_ids, new), **arrays)
+    return _changed(replace(take, person_ids=np.append(take.person_ids, new), **arrays), {person: None})
 
 
 def swap_persons(take: Take, first: int, second: int, start: float | None = None, end: float | None = None) -> Take:
@@ -107,7 +108,7 @@ def swap_persons(take: Take, first: int, second: int, start: float | None = None
             values[rows[1]][frames].copy(),
             values[rows[0]][frames].copy(),
         )
-    return replace(take, **arrays)
+    return _changed(replace(take, **arrays), {first: None, second: None})
 
 
 def delete_person(take: Take, person: int) -> Take:
@@ -118,7 +119,21 @@ def delete_person(take: Take, person: int) -> Take:
     keep = np.arange(len(take.person_ids)) != row
     rows = {key: getattr(take, key)[keep] for key in _ROWS}
     names = {key: name for key, name in _names(take).items() if key != str(person)}
-    return _with_names(replace(take, person_ids=np.asarray(take.person_ids)[keep], **rows), names)
+    kept = replace(take, person_ids=np.asarray(take.person_ids)[keep], **rows)
+    return _changed(_with_names(kept, names), {person: None})
+
+
+def suggested_merges(take: Take) -> list[tuple[int, int, float]]:
+    """(a person, another who may be the same, how likely 0..1) as tracking suggests them, the likeliest first."""
+    ids = {int(person) for person in take.person_ids}
+    found = []
+    for said in _tracking(take).get("suggestions") or []:
+        persons, probability = (
+            (said.get("persons"), said.get("probability")) if isinstance(said, dict) else (None, None)
+        )
+        if isinstance(persons, list) and len(persons) == 2 and set(persons) <= ids and isinstance(probability, float):
+            found.append((persons[0], persons[1], probability))
+    return sorted(found, key=lambda pair: -pair[2])
 
 
 def seen_frames(take: Take, person: int) -> np.ndarray:
@@ -158,6 +173,30 @@ def person_confidence(take: Take, person: int) -> float:
 def _names(take: Take) -> dict[str, Any]:
     found = take.metadata.get("persons")
     return dict(found) if isinstance(found, dict) else {}
+
+
+def _tracking(take: Take) -> dict[str, Any]:
+    found: Any = take.metadata
+    for key in ("stages", "detection", "tracking"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _changed(take: Take, became: dict[int, int | None]) -> Take:
+    """A take some of whose people are others now, without what its metadata says of those.
+
+    became: by the id that changed, who that is now; None where nobody can say. A report is of the people as they were;
+    a suggestion of who is who goes on to whom they became.
+    """
+    metadata = {key: value for key, value in take.metadata.items() if key != "report"}
+    tracking = _tracking(take)
+    if tracking.get("suggestions"):
+        said = {(became.get(a, a), became.get(b, b)): sure for a, b, sure in reversed(suggested_merges(take))}
+        kept = [{"persons": list(pair), "probability": sure} for pair, sure in said.items() if None not in pair]
+        tracking = tracking | {"suggestions": [each for each in kept if len(set(each["persons"])) == 2]}
+        stages = metadata["stages"]
+        metadata["stages"] = stages | {"detection": stages["detection"] | {"tracking": tracking}}
+    return replace(take, metadata=metadata)
 
 
 def _with_names(take: Take, names: dict[str, Any]) -> Take:

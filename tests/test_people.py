@@ -155,3 +155,30 @@ def test_what_cannot_be_done_is_one_sentence(edit, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence) as error:
         edit(crowd())
     assert "\n" not in str(error.value)
+
+
+def suggesting(*pairs: tuple[int, int, float]) -> Take:
+    take = crowd()
+    said = [{"persons": [first, second], "probability": sure} for first, second, sure in pairs]
+    take.metadata["stages"] = {"detection": {"tracking": {"suggestions": said, "filled": {}}, "name": "mediapipe"}}
+    return take
+
+
+def test_suggested_merges_follow_who_is_who() -> None:
+    take = suggesting((1, 2, 0.4), (2, 3, 0.8), (1, 7, 0.9))
+    assert people.suggested_merges(take) == [(2, 3, 0.8), (1, 2, 0.4)]
+    merged = people.merge_persons(take, 1, 2)
+    assert people.suggested_merges(merged) == [(1, 3, 0.8)]
+    assert merged.metadata["stages"]["detection"]["name"] == "mediapipe"
+    assert people.suggested_merges(take) == [(2, 3, 0.8), (1, 2, 0.4)], "the old take is as it was"
+    assert people.suggested_merges(people.delete_person(take, 2)) == []
+    assert people.suggested_merges(people.swap_persons(take, 1, 3)) == []
+    assert people.suggested_merges(people.split_person(take, 3, 1.0)) == [(1, 2, 0.4)]
+
+
+@pytest.mark.parametrize("stages", [None, 3, {"detection": []}, {"detection": {"tracking": {"suggestions": [4, {}]}}}])
+def test_takes_without_suggestions_suggest_nothing(stages: object) -> None:
+    take = crowd()
+    take.metadata["stages"] = stages
+    assert people.suggested_merges(take) == []
+    assert people.suggested_merges(people.merge_persons(take, 1, 2)) == []

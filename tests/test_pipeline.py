@@ -15,6 +15,7 @@ from video_mocap.backend.keypoints import Keypoints
 from video_mocap.backend.pipeline import CaptureOptions, capture, detect, lift
 from video_mocap.backend.progress import Progress, Step
 from video_mocap.rigging.joints import KEYPOINTS, TAKE
+from video_mocap.rigging.report.measure import report
 from video_mocap.rigging.take import Take, read_take, take_arrays
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample"
@@ -98,6 +99,12 @@ def test_provenance(take: Take) -> None:
     assert stages["lifting"]["licence"] == "CC BY 4.0"
     assert len(stages["lifting"]["sha256"]) == 64
     assert any("focal length is assumed" in warning for warning in take.metadata["warnings"])
+
+
+def test_a_capture_reports_itself(take: Take) -> None:
+    assert take.metadata["report"] == report(take)
+    assert take.metadata["report"]["persons"]["1"]["seen"] == len(take.times)
+    assert "focal_length" in take.metadata["report"]["guessed"]
 
 
 def test_intrinsics_of_the_file_win_over_a_guess_and_lose_to_the_user() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from . import checks, foreign_options, options, retarget_options
+from . import checks, foreign_options, options, report, retarget_options
 
 if TYPE_CHECKING:
     from ...rigging.take import Take
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         summary["report"] = said.report
     written = {"output": output, "take": take_path} | ({"preview": preview} if preview else {})
     summary |= {name: str(path) for name, path in written.items()}
-    lines = describe(summary, [str(path) for path in written.values()])
+    lines = describe(summary, report.lines(take), [str(path) for path in written.values()])
     console.result(summary, (said.lines if said is not None else []) + lines)
     return 0
 
@@ -131,6 +131,8 @@ def _refuse_to_replace(output: Path, take_path: Path) -> None:
 
 def summarise(take: Take, console: Console, seconds: float) -> dict[str, Any]:
     """What a take is and what it took, JSON-able. seconds: of the whole work."""
+    from ...rigging.report.measure import report_of
+
     return {
         "frames": len(take.times),
         "fps": float(take.fps),
@@ -138,15 +140,17 @@ def summarise(take: Take, console: Console, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "stages": {stage: round(taken, 3) for stage, taken in console.seconds.items()},
         "warnings": [str(warning) for warning in take.metadata.get("warnings") or []],
+        "take_report": report_of(take),
     }
 
 
-def describe(summary: dict[str, Any], written: list[str]) -> list[str]:
-    """The summary as lines for a person."""
+def describe(summary: dict[str, Any], reported: list[str], written: list[str]) -> list[str]:
+    """The summary as lines for a person. reported: how good the take is. written: paths."""
     people, frames = len(summary["persons"]), summary["frames"]
     stages = ", ".join(f"{stage} {taken:.1f} s" for stage, taken in summary["stages"].items())
     return [
         *(f"warning: {warning}" for warning in summary["warnings"]),
+        *reported,
         f"{frames} {'frame' if frames == 1 else 'frames'} at {summary['fps']:g} frames/s, "
         f"{people} {'person' if people == 1 else 'people'}",
         f"took {summary['seconds']:.1f} s" + (f" ({stages})" if stages else ""),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
-from . import checks, foreign_options, options
+from . import checks, foreign_options, options, report
 from .capture import describe, summarise
 
 if TYPE_CHECKING:
@@ -64,5 +64,5 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     pipeline.write_take(output, take)
     console.close()
     summary = summarise(take, console, time.monotonic() - started) | {"output": str(output)}
-    console.result(summary, describe(summary, [str(output)]))
+    console.result(summary, describe(summary, report.lines(take), [str(output)]))
     return 0

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...rigging.joints import TAKE
+from ...rigging.report.measure import with_report
 from ...rigging.take import Take
 from ..keypoints import Keypoints
 from ..lifting.confidence import converted_joints
@@ -25,10 +26,10 @@ _UP_FROM_POSTURE = "posture and standing feet"
 def make_take(
     people: Sequence[Person], keypoints: Keypoints, lens: Lens, world: World, metadata: dict[str, Any]
 ) -> Take:
-    """The take of people in a world."""
+    """The take of people in a world, with its report."""
     confidence = np.stack([person.lifted.confidence for person in people])
     known = np.isfinite(world.joints).all(-1)
-    return Take(
+    take = Take(
         fps=keypoints.fps,
         times=keypoints.times,
         image_size=np.array(keypoints.image_size),
@@ -44,6 +45,7 @@ def make_take(
         contacts=world.contacts.astype(np.float32),
         metadata=metadata,
     )
+    return with_report(take)
 
 
 def provenance(
