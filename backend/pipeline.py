@@ -23,6 +23,7 @@ from .keypoints import Keypoints, keypoints_arrays, keypoints_from_arrays
 from .lifting.lifter import Lifter
 from .models import find_lifter
 from .progress import Progress, Step
+from .root.table import DEFAULT, ROOTS
 from .stages.known_camera import lens_of, refine_with_camera
 from .stages.lifting import Lens, LiftedPeople, choose_lens, lift_people, lifted_arrays, lifted_from_arrays
 from .stages.people import place_people
@@ -49,7 +50,7 @@ class CaptureOptions:
     (`.camera.npz`); at most one of the three, without any the lens is assumed. height: standing height of the first
     person, metres; None assumes one. smoothing: factor on how smooth the motion has to be. device: "auto", "cpu" or
     "cuda". lifter: "default", a name of the catalogue or the path of a checkpoint. stitch: tracks that are one person,
-    as in "2=1,5=3": 2 becomes 1, 5 becomes 3.
+    as in "2=1,5=3": 2 becomes 1, 5 becomes 3. root: how a person is put into space, one of `root.table.ROOTS`.
     """
 
     detector: str = "mediapipe"
@@ -65,6 +66,7 @@ class CaptureOptions:
     device: str = "auto"
     lifter: str = "default"
     stitch: str = ""
+    root: str = DEFAULT
 
 
 def capture(
@@ -138,6 +140,8 @@ def _check(options: CaptureOptions) -> None:
     """Raise UserError if an option has a value that nothing can be done with."""
     if options.quality not in QUALITIES:
         raise UserError(f"there is no quality {options.quality!r}; choose one of: {', '.join(QUALITIES)}")
+    if options.root not in ROOTS:
+        raise UserError(f"there is no root {options.root!r}; choose one of: {', '.join(ROOTS)}")
     if options.height is not None and not 0.3 <= options.height <= 3.0:
         raise UserError(f"the height must lie between 0.3 and 3 metres, not {options.height:g}")
     if not 0.25 <= options.smoothing <= 4.0:
@@ -232,7 +236,7 @@ def _after_detection(
     else:
         lens = choose_lens(keypoints, options.focal_length, options.fov, source.lens)
     lifted = _lifting(keypoints, lens, lifter, options, progress, cache, warnings)
-    people = place_people(keypoints, lifted)
+    people = place_people(keypoints, lifted, options.root)
     if not people:
         raise UserError("nobody was seen well enough in this footage to be put into space")
     smooth = smoothed(options.smoothing)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,19 @@ import numpy as np
 import pytest
 from video_mocap.backend import cli
 from video_mocap.backend.camera import project, to_camera
+from video_mocap.backend.commands import options
 from video_mocap.backend.errors import UserError
 from video_mocap.backend.keypoints import Keypoints, read_keypoints, write_keypoints
 from video_mocap.backend.pipeline import CaptureOptions, capture, lift, lift_file, write_take
+from video_mocap.backend.root.table import ROOTS
+from video_mocap.backend.server.models import Options
 from video_mocap.rigging.joints import TAKE
 from video_mocap.rigging.rotations import segment_rotations
 from video_mocap.rigging.skeleton import rest_skeleton
 from video_mocap.rigging.take import Take, read_take, take_arrays
+
+sys.path.insert(0, str(Path(__file__).parent))
+from lifters import without_feet
 
 TRUTH = Path(__file__).resolve().parents[1] / "sample" / "sample_truth.take.npz"
 
@@ -82,19 +89,38 @@ def test_smoothing_1_is_the_default(keypoints: Keypoints, take: Take) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("wrong", "message"),
     [
         ({"height": 0.0}, "height must lie between"),
         ({"height": float("nan")}, "height must lie between"),
         ({"smoothing": 5.0}, "smoothing must lie between"),
         ({"smoothing": float("nan")}, "smoothing must lie between"),
+        ({"root": "guessed"}, "choose one of: agreed, linear, mehta"),
         ({"quality": "high"}, "choose one of: draft, standard"),
         ({"camera": "x.camera.npz", "focal_length": 900.0}, "knows its focal length"),
     ],
 )
-def test_impossible_options_are_told(keypoints: Keypoints, options: dict, message: str) -> None:
+def test_impossible_options_are_told(keypoints: Keypoints, wrong: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        lift(keypoints, CaptureOptions(**options))
+        lift(keypoints, CaptureOptions(**wrong))
+
+
+def test_another_root_puts_people_elsewhere(keypoints: Keypoints, take: Take) -> None:
+    other = lift(keypoints, CaptureOptions(fov=60, root="rootnet"))
+    assert take.metadata["stages"]["root"]["name"] == "agreed"
+    assert other.metadata["stages"]["root"]["name"] == "rootnet"
+    assert np.abs(other.joints - take.joints).max() > 1e-3  # repeatable: without the option not even a bit differs
+
+
+def test_a_root_that_the_lifter_does_not_know_is_told(keypoints: Keypoints, tmp_path: Path) -> None:
+    lifter = str(without_feet(tmp_path / "x.safetensors"))
+    with pytest.raises(UserError, match="choose another root"):
+        lift(keypoints, CaptureOptions(lifter=lifter, root="network", fov=60))
+
+
+def test_the_command_line_and_the_service_offer_every_root() -> None:
+    assert ROOTS == options.ROOTS
+    assert Options.model_json_schema()["properties"]["root"]["enum"] == list(ROOTS)
 
 
 def test_a_keypoints_file_keeps_where_its_keypoints_come_from(keypoints: Keypoints, tmp_path: Path) -> None:

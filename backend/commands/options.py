@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 QUALITIES = ("draft", "standard")  # as in the pipeline, which is not imported to print a help text
+ROOTS = ("agreed", "linear", "mehta", "ratio", "search", "rootnet", "pnp", "network")  # as in root.table
 
 
 def number_in(low: float, high: float, what: str, inclusive: bool = False) -> Callable[[str], float]:
@@ -112,6 +113,9 @@ def add_world(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--height", type=metres, metavar="METRES", help="standing height of the first person")
     parser.add_argument(
         "--smoothing", type=factor, metavar="FACTOR", help="how smooth the motion is made, 0.25 to 4 (default: 1)"
+    )
+    parser.add_argument(
+        "--root", choices=ROOTS, help="how the distance of people is found (default: agreed, least squares and network)"
     )
 
 

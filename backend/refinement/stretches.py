@@ -6,8 +6,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import median_filter
 
-from ..root.agreed import agreed_root
-from ..root.linear import depth_spread, linear_root
+from ..root.table import DEFAULT, find_root
 from .body import keypoint_rows
 
 #: Nearest a person may be to the camera, metres: closer, a wrong focal length or a false detection is speaking.
@@ -27,21 +26,21 @@ def place(
     names: tuple[str, ...],
     intrinsics: np.ndarray,
     learned: np.ndarray | None = None,
+    method: str = DEFAULT,
 ) -> np.ndarray | None:
     """Lifted joints (F, 26, 3), root-relative metres, put into camera axes by their root; None if nowhere.
 
     Joints that the lifter does not give are NaN and stay so.
     keypoints: (F, K, 3) pixels and confidence; names: (K,); intrinsics: (3, 3). learned: (F, 3) the pelvis as the
-    lifter knows it, metres in camera axes, NaN where it does not; None if it never does. Frames in which the keypoints
-    say nothing get the root of their neighbours; single frames far off are taken out by a median over five.
+    lifter knows it, metres in camera axes, NaN where it does not; None if it never does. method: one of `root.table`'s.
+    Frames in which the keypoints say nothing get the root of their neighbours; single frames far off are taken out by a
+    median over five.
     """
     rows, joints, looseness = keypoint_rows(names)
     weights = np.nan_to_num(keypoints[:, rows, 2]) / looseness**2
-    seen = lifted[:, joints], keypoints[:, rows, :2], weights, intrinsics
-    root = linear_root(*seen)
     if learned is not None:
         learned = np.where((weights > 0).any(-1, keepdims=True), learned, np.nan)
-        root = agreed_root(root, depth_spread(*seen, root), learned)
+    root = find_root(method, lifted[:, joints], keypoints[:, rows, :2], weights, intrinsics, learned)
     known = np.isfinite(root).all(-1) & (root[:, 2] + np.nanmin(lifted[..., 2], axis=-1) > _NEAREST)
     if not known.any():
         return None

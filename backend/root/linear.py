@@ -28,7 +28,7 @@ def linear_root(joints: np.ndarray, pixels: np.ndarray, confidence: np.ndarray, 
     Frames with fewer than `MIN_JOINTS` joints, with all joints on one ray, or whose solution lies behind the camera
     are NaN.
     """
-    known, points, direction, weights = _observations(joints, pixels, confidence, intrinsics)
+    known, points, direction, weights = observations(joints, pixels, confidence, intrinsics)
     solution = np.full((len(joints), 3), np.nan)
     normal, right = _normal_equations(points, direction, weights, (intrinsics[0, 0], intrinsics[1, 1]))
     enough = np.flatnonzero(known.sum(-1) >= MIN_JOINTS)
@@ -48,7 +48,7 @@ def depth_spread(
     root: (F, 3) as `linear_root` gives it; the others as there. Confidence is read as how much of a surely seen joint
     a joint counts for. Errors of neighbouring joints go together, so the true error is larger.
     """
-    _, points, direction, weights = _observations(joints, pixels, confidence, intrinsics)
+    _, points, direction, weights = observations(joints, pixels, confidence, intrinsics)
     focal = np.array([intrinsics[0, 0], intrinsics[1, 1]])
     normal, _ = _normal_equations(points, direction, weights, (focal[0], focal[1]))
     spread = np.full(len(root), np.nan)
@@ -60,10 +60,11 @@ def depth_spread(
     return spread
 
 
-def _observations(
+def observations(
     joints: np.ndarray, pixels: np.ndarray, confidence: np.ndarray, intrinsics: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Which joints count (F, J), where they are (F, J, 3), along which tangents (F, J, 2) they are seen, weights."""
+    """What `linear_root` is given: which joints count (F, J), where they are (F, J, 3), along which tangents x / z and
+    y / z (F, J, 2) they are seen, and their weights (F, J). Joints that do not count are 0 in all of them."""
     known = np.isfinite(joints).all(-1) & np.isfinite(pixels).all(-1) & (confidence > 0)
     weights = np.where(known, confidence, 0.0).astype(np.float64)
     points = np.where(known[..., None], joints, 0.0).astype(np.float64)

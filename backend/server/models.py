@@ -35,6 +35,7 @@ class Options(Asked):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     lifter: Annotated[str, Field(max_length=4096)] = "default"
     stitch: Annotated[str, Field(max_length=1000)] = ""
+    root: Literal["agreed", "linear", "mehta", "ratio", "search", "rootnet", "pnp", "network"] = "agreed"
 
 
 class Source(Asked):

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import UserError
 from ..keypoints import Keypoints
 from ..lifting.lifter import Lifted
 from ..refinement.body import Links, given_joints, measure_links
 from ..refinement.refine import Evidence, Options, refine
 from ..refinement.stretches import place, stretches
+from ..root.table import DEFAULT, NETWORK
 from ..world.posture import feet_of
 from .lifting import LiftedPeople
 
@@ -52,8 +54,13 @@ class Person:
         return measure_links(self.lifted.joints, np.maximum(believed, floor))
 
 
-def place_people(keypoints: Keypoints, lifted: LiftedPeople) -> list[Person]:
-    """Everybody who can be put before the camera, in camera axes, by their roots."""
+def place_people(keypoints: Keypoints, lifted: LiftedPeople, root: str = DEFAULT) -> list[Person]:
+    """Everybody who can be put before the camera, in camera axes, by their roots, found as `root` of `ROOTS` says.
+
+    Raises UserError if the lifter should know the root and does not.
+    """
+    if root == NETWORK and all(person.root is None for person in lifted.people):
+        raise UserError("the lifter does not know where people are; choose another root than network")
     people = []
     for row, identity in enumerate(keypoints.person_ids):
         person, points = lifted.people[row], keypoints.keypoints[row]
@@ -61,7 +68,8 @@ def place_people(keypoints: Keypoints, lifted: LiftedPeople) -> list[Person]:
         parts = []
         for part in stretches(np.isfinite(person.joints[:, given_joints(person.joints)]).all((1, 2))):
             learned = None if person.root is None else person.root[part]
-            placed = place(person.joints[part], points[part], keypoints.keypoint_names, lifted.lens.intrinsics, learned)
+            seen = points[part], keypoints.keypoint_names, lifted.lens.intrinsics
+            placed = place(person.joints[part], *seen, learned, root)
             if placed is not None:
                 positions[part] = placed
                 parts.append(part)

@@ -14,6 +14,7 @@ from ...rigging.take import Take
 from ..keypoints import Keypoints
 from ..lifting.confidence import converted_joints
 from ..lifting.lifter import LifterInfo
+from ..root.table import DEFAULT
 from .lifting import ASSUMED, KNOWN_CAMERA, Lens
 from .people import Person
 from .refinement import World
@@ -88,7 +89,7 @@ def provenance(
                 "converted": list(converted_joints(keypoints.keypoint_names, lifter.needs)),
                 "missing": missing,
             },
-            "root": {"name": "linear", "version": _VERSION},
+            "root": {"name": options.get("root", DEFAULT), "version": _VERSION},
             "refinement": {"name": "banded least squares", "version": _VERSION},
             "world": {"name": up if lens.source != KNOWN_CAMERA else KNOWN_CAMERA, "version": _VERSION},
         },
