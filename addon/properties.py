@@ -221,6 +221,11 @@ def active_person(take: TakeItem) -> Any:
     return take.people[take.active_person] if 0 <= take.active_person < len(take.people) else None
 
 
+def start_frame(take: TakeItem) -> int:
+    """The scene frame on which the footage of a take begins."""
+    return int(take.collection.get("video_mocap_start_frame", 1)) if take.collection is not None else 1
+
+
 def register() -> None:
     """Declare the classes and `scene.video_mocap`."""
     for cls in CLASSES:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import preferences, pump
 from .chores import Chore
-from .take_files import TakeFiles
+from .take_files import Loaded, TakeFiles
 
 if TYPE_CHECKING:
     from .capture.origin import Origin
@@ -132,6 +132,8 @@ def _subject(job: dict[str, Any]) -> tuple[Any, ...]:
 _session = Session()
 #: Takes whose numbers the panels show.
 take_files = TakeFiles()
+#: Whether one of them was being read when somebody looked last.
+_awaited = False
 
 
 def get() -> Session:
@@ -185,6 +187,25 @@ def discard(jobs: set[str]) -> None:
     for identity in jobs:
         _session.origins.pop(_session.tag_of(identity), None)
         engine().discard(identity)
+
+
+def read_take(path: str) -> Loaded | None:
+    """A take of a panel; None while it is being read, after which the panel is drawn again."""
+    global _awaited
+    found = take_files.get(Path(path))
+    if found is None:
+        _awaited = True
+        pump.add_source(_wait_for_takes)
+        pump.wake()
+    return found
+
+
+def _wait_for_takes() -> bool:
+    global _awaited
+    was, _awaited = _awaited, take_files.reading
+    if was and not _awaited:
+        pump.redraw()
+    return _awaited
 
 
 def do(chore: Chore, origin: Origin | None = None) -> None:

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from .take_files import TakeFiles
+from .take_files import Loaded
 
 
 @dataclass(frozen=True)
@@ -20,12 +19,11 @@ class JointRow:
     now: float | None
 
 
-def joint_rows(files: TakeFiles, path: str, person_id: int, moment: float) -> list[JointRow] | str | None:
+def joint_rows(loaded: Loaded | None, person_id: int, moment: float) -> list[JointRow] | str | None:
     """The joints of a person; a sentence if the take cannot be read; None while it is being read.
 
     moment: seconds from the footage's first frame.
     """
-    loaded = files.get(Path(path))
     if loaded is None:
         return None
     row = loaded.row(person_id)

@@ -13,10 +13,13 @@ from typing import Any
 from ...rigging.blender.add import add_take
 from ...rigging.blender.parts import TakeObjects, check_local, remove_take
 from ...rigging.people import person_confidence, person_name, rename_person
+from ...rigging.report.measure import with_report
 from ...rigging.take import Take, read_take
 from .. import files, properties, session
 from ..chores import Chore
+from ..overlay.source import take_file
 from ..properties import SceneSettings, TakeItem
+from ..take_files import Loaded, loaded
 from .origin import Origin
 from .request import stored_path
 
@@ -49,13 +52,13 @@ def bring(
     entry: the one that is filled; without, there is a new one at the end of the list.
     """
 
-    def read() -> tuple[Take, dict[int, float]]:
+    def read() -> tuple[Loaded, dict[int, float]]:
         take = named(read_take(origin.take_path), origin.names)
         if origin.look_for_footage:
             origin.footage = _footage_beside(origin.take_path, take)
-        return _with_confidence(take)
+        return _for_panels(take)
 
-    def build(found: tuple[Take, dict[int, float]]) -> Generator[Any, Any, None]:
+    def build(found: tuple[Loaded, dict[int, float]]) -> Generator[Any, Any, None]:
         yield from _build(origin, *found, entry)
 
     chore = Chore(f"Adding {origin.name}", undo, read, build, finished=finished)
@@ -70,15 +73,15 @@ def rewrite(origin: Origin, source: Path, edit: Edit, entry: Entry, undo: str) -
     """
     written: list[Path] = []
 
-    def make() -> tuple[Take, dict[int, float]]:
-        take = edit(named(read_take(source), origin.names))
+    def make() -> tuple[Loaded, dict[int, float]]:
+        take = with_report(edit(named(read_take(source), origin.names)))
         files.write_take(origin.take_path, take)
         written.append(origin.take_path)
         # The edit may have exchanged names; from here on they are the take's.
         origin.names = {}
-        return _with_confidence(take)
+        return _for_panels(take)
 
-    def build(found: tuple[Take, dict[int, float]]) -> Generator[Any, Any, None]:
+    def build(found: tuple[Loaded, dict[int, float]]) -> Generator[Any, Any, None]:
         yield from _build(origin, *found, entry)
 
     def finished(problem: str | None) -> None:
@@ -111,11 +114,15 @@ def named(take: Take, names: dict[int, str]) -> Take:
     return take
 
 
-def _with_confidence(take: Take) -> tuple[Take, dict[int, float]]:
-    return take, {int(number): person_confidence(take, int(number)) for number in take.person_ids}
+def _for_panels(take: Take) -> tuple[Loaded, dict[int, float]]:
+    return loaded(take), {int(number): person_confidence(take, int(number)) for number in take.person_ids}
 
 
-def _build(origin: Origin, take: Take, confidence: dict[int, float], entry: Entry | None) -> Generator[Any, Any, None]:
+def _build(
+    origin: Origin, found: Loaded, confidence: dict[int, float], entry: Entry | None
+) -> Generator[Any, Any, None]:
+    take = found.take
+    assert take is not None
     number = entry.find(origin.find_scene().video_mocap) if entry is not None else None
     if entry is not None and entry.collection and number is not None:
         check_local(origin.find_scene().video_mocap.takes[number].collection, "this take")
@@ -136,6 +143,7 @@ def _build(origin: Origin, take: Take, confidence: dict[int, float], entry: Entr
     item = settings.takes[number]
     old = item.collection
     fill_item(item, origin, take, objects, confidence)
+    session.take_files.keep(Path(take_file(item)), found)
     if old is not None:
         name = old.name
         remove_take(old)

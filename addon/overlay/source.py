@@ -96,3 +96,8 @@ def clip_moment(clip: bpy.types.MovieClip, frame: int, fps: float) -> float:
 def scene_moment(scene: bpy.types.Scene, start_frame: int) -> float:
     """Seconds from the footage's first frame, which lies at start_frame, to the scene's current frame."""
     return (scene.frame_current - start_frame) * scene.render.fps_base / scene.render.fps
+
+
+def moment_frame(scene: bpy.types.Scene, start_frame: int, moment: float) -> int:
+    """The scene frame nearest to a moment, seconds from the footage's first frame, which lies at start_frame."""
+    return start_frame + round(moment * scene.render.fps / scene.render.fps_base)

@@ -14,6 +14,7 @@ def _classes() -> tuple[type, ...]:
         footage_panels,
         job_operators,
         people_operators,
+        report_panels,
         retarget_operators,
         retarget_panels,
         settings_operators,
@@ -30,7 +31,7 @@ def _classes() -> tuple[type, ...]:
         retarget_operators,
         settings_operators,
     )
-    panels = (footage_panels, capture_panels, take_panels, retarget_panels)
+    panels = (footage_panels, capture_panels, take_panels, report_panels, retarget_panels)
     return (*(cls for part in operators for cls in part.CLASSES), *(cls for part in panels for cls in part.PANELS))
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import bpy
-from bpy.props import EnumProperty
+from bpy.props import EnumProperty, IntVectorProperty
 
 from .. import session
 from ..capture import request
 from ..overlay.source import scene_moment
-from ..properties import active_person, active_take
+from ..properties import active_person, active_take, start_frame
 from ..rights import person_refusal
 from .running import follow
 from .take_operators import origin_of_item
@@ -79,12 +79,26 @@ class VIDEO_MOCAP_OT_merge_people(_WithOther, bpy.types.Operator):  # noqa: N801
     bl_label = "Merge"
 
     other: EnumProperty(name="With", description="Who becomes a part of the active person", items=_others)
+    persons: IntVectorProperty(
+        name="People",
+        description="Who becomes one, by their numbers; none: the active person",
+        size=2,
+        default=(-1, -1),
+        min=-1,
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask with whom, unless that was said."""
+        return self.execute(context) if self.persons[0] >= 0 else super().invoke(context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Merge."""
         from ...rigging import people
 
-        first, second = active_person(active_take(context.scene)).person_id, int(self.other)
+        first, second = self.persons
+        if first < 0:
+            first, second = active_person(active_take(context.scene)).person_id, int(self.other)
         return self.rewrite(context, lambda take: people.merge_persons(take, first, second), "Merge People")
 
 
@@ -140,8 +154,7 @@ class VIDEO_MOCAP_OT_delete_person(_OnPerson, bpy.types.Operator):  # noqa: N801
 def _moment(context: bpy.types.Context) -> float:
     """Seconds from the footage's first frame, a little early: a frame that lies on the moment belongs to it."""
     item = active_take(context.scene)
-    start = int(item.collection.get("video_mocap_start_frame", 1))
-    return scene_moment(context.scene, start) - (0.02 / item.fps if item.fps > 0 else 0.0)
+    return scene_moment(context.scene, start_frame(item)) - (0.02 / item.fps if item.fps > 0 else 0.0)
 
 
 CLASSES = (

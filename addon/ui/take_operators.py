@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
-from bpy.props import BoolProperty
+from bpy.props import BoolProperty, FloatProperty
 
 from .. import readiness, session
 from ..capture import request
 from ..chores import sentence
-from ..properties import active_take
+from ..overlay.source import moment_frame
+from ..properties import active_take, start_frame
 from ..rights import is_in_scene, take_refusal
 from .running import finish_capture, follow, report
 
@@ -185,6 +186,26 @@ class VIDEO_MOCAP_OT_match_scene(_OnShownTake, bpy.types.Operator):  # noqa: N80
             return {"CANCELLED"}
 
 
+class VIDEO_MOCAP_OT_go_to(bpy.types.Operator):  # noqa: N801
+    """Go to the frame that shows this moment of the footage"""
+
+    bl_idname = "video_mocap.go_to"
+    bl_label = "Go There"
+
+    moment: FloatProperty(name="Moment", description="Seconds from the footage's first frame", options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There is a take."""
+        return active_take(context.scene) is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Do it."""
+        scene = context.scene
+        scene.frame_set(moment_frame(scene, start_frame(active_take(scene)), self.moment))
+        return {"FINISHED"}
+
+
 class VIDEO_MOCAP_OT_follow_rate(_OnShownTake, bpy.types.Operator):  # noqa: N801
     """Move the keys of all takes to their true times at the scene's frame rate"""
 
@@ -205,4 +226,5 @@ CLASSES = (
     VIDEO_MOCAP_OT_add_take,
     VIDEO_MOCAP_OT_match_scene,
     VIDEO_MOCAP_OT_follow_rate,
+    VIDEO_MOCAP_OT_go_to,
 )

@@ -10,9 +10,10 @@ import bpy
 from ...rigging.blender.rate import is_timed_for
 from .. import session
 from ..overlay.source import scene_moment, take_file
-from ..properties import active_person, active_take
+from ..properties import active_person, active_take, start_frame
 from ..take_view import JointRow, joint_rows
 from .layout import Layout, bar, duration, for_sidebars, sentence
+from .report_panels import draw_suggestions
 
 
 class VIDEO_MOCAP_UL_takes(bpy.types.UIList):  # noqa: N801, Blender's convention
@@ -99,6 +100,7 @@ class People:
         row = column.row(align=True)
         row.operator("video_mocap.split_person")
         row.operator("video_mocap.delete_person")
+        draw_suggestions(layout, context, item)
 
 
 class Joints:
@@ -119,7 +121,7 @@ class Joints:
         """Draw the panel."""
         item = active_take(context.scene)
         moment = scene_moment(context.scene, start_frame(item))
-        found = joint_rows(session.take_files, take_file(item), active_person(item).person_id, moment)
+        found = joint_rows(session.read_take(take_file(item)), active_person(item).person_id, moment)
         if found is None:
             self.layout.label(text="Reading the take...")
         elif isinstance(found, str):
@@ -162,11 +164,6 @@ class Clean:
         column.operator("video_mocap.reduce_keys", icon="DECORATE_KEYFRAME")
         column.operator("video_mocap.bake_keys", icon="KEYFRAME_HLT")
         column.operator("video_mocap.restore_keys", icon="LOOP_BACK")
-
-
-def start_frame(item) -> int:
-    """The scene frame on which the footage of a take begins."""
-    return int(item.collection.get("video_mocap_start_frame", 1)) if item.collection is not None else 1
 
 
 PANELS = (VIDEO_MOCAP_UL_takes, VIDEO_MOCAP_UL_people, *for_sidebars(Takes, People, Joints, Clean))

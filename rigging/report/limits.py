@@ -32,6 +32,6 @@ LIMITS = {
     "reprojection_median_percent": Limit(1.5, 3.0),
     "jitter_ratio": Limit(2.0, 4.0),
     "bone_variation_percent": Limit(1.0, 3.0),
-    "foot_slide_mm_s": Limit(60.0, 120.0),
-    "below_floor_99_mm": Limit(30.0, 80.0),
+    "foot_slide_mm_s": Limit(95.0, 190.0),
+    "below_floor_99_mm": Limit(35.0, 70.0),
 }

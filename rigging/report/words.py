@@ -26,13 +26,16 @@ _ADVICE = {
 
 def verdict(person: Mapping[str, Any]) -> tuple[str, bool]:
     """One sentence about a person, and whether they are good as they are."""
-    if not person["seen"] and not person["filled"]:
-        return "nothing of them could be put into space", False
-    said = complaints(person)
+    said = nothing_said(person) or complaints(person)
     where = [f"{_seconds(each['start'], each['end'])} ({reason(each)})" for each in person["stretches"]]
     if where:
         said.append("look at " + ", ".join(where))
     return ("; ".join(said), False) if said else ("good", True)
+
+
+def nothing_said(person: Mapping[str, Any]) -> list[str]:
+    """What to say of somebody who is in no frame."""
+    return [] if person["seen"] or person["filled"] else ["nothing of them could be put into space"]
 
 
 def complaints(person: Mapping[str, Any]) -> list[str]:

@@ -183,6 +183,7 @@ def test_messages_stay_until_dismissed() -> None:
 def test_joints_show_the_whole_take_and_this_frame(tmp_path: Path) -> None:
     bpy.context.scene.render.fps = 30
     open_take(write_take(tmp_path / "walk.take.npz"))
+    part("session").take_files.forget()  # as when the file is opened again
     assert "Reading" in said("joints")
     tick_until(lambda: not part("session").take_files.reading)
     bpy.context.scene.frame_set(5)
@@ -197,6 +198,7 @@ def test_a_take_whose_file_is_gone_is_told(tmp_path: Path) -> None:
     path = write_take(tmp_path / "walk.take.npz")
     open_take(path)
     path.unlink()
+    part("session").take_files.forget()
     said("joints")
     tick_until(lambda: not part("session").take_files.reading)
     assert "not there any more" in said("joints").replace("  ", " ")

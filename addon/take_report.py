@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of a take as the panels show it, made in the thread that reads the take. No bpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..rigging.people import suggested_merges
+from ..rigging.report.measure import report_of
+from ..rigging.report.words import complaints, nothing_said, person_lines, reason
+from ..rigging.take import Take
+
+#: What to do in the panels about something that nobody gave.
+_ADVICE = {
+    "focal_length": "The focal length is {}: if you know the lens, choose it under Options and press Lift Again",
+    "scale": "The size of people is {}: give the first person's Height under Options and press Refine Again",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to look. moment: seconds from the footage's first frame. text: in a few words, with its seconds."""
+
+    moment: float
+    text: str
+
+
+@dataclass(frozen=True)
+class PersonReport:
+    """verdict: what is wrong over the whole clip, in a few words; "good" if nothing is. is_good: nor is any place."""
+
+    verdict: str
+    is_good: bool
+    lines: tuple[str, ...]
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class TakeReport:
+    """people: by id. guessed: a sentence for each thing that nobody gave, with what to do. sources: of the rest.
+
+    suggestions: (a person, another who may be the same, how likely 0..1), the likeliest first.
+    """
+
+    people: dict[int, PersonReport]
+    guessed: tuple[str, ...]
+    sources: str
+    suggestions: tuple[tuple[int, int, float], ...]
+
+
+def take_report(take: Take) -> TakeReport:
+    """In words what the take's report says; of a take that brings none, it is made."""
+    found = report_of(take)
+    camera, world = found["camera"], found["world"]
+    said = {"focal_length": camera["focal_length"], "scale": world["scale"]["source"]}
+    others = [f"{key} from {world[key]['source']}" for key in ("level", "floor") if world[key]["source"]]
+    sources = [f"camera {'moving' if camera['moving'] else 'still'}", *others]
+    people = {int(person): _person(report) for person, report in found["persons"].items()}
+    return TakeReport(
+        people,
+        tuple(_ADVICE[key].format(said[key]) for key in found["guessed"]),
+        ", ".join(sources).capitalize(),
+        tuple(suggested_merges(take)),
+    )
+
+
+def _person(report: dict) -> PersonReport:
+    wrong = nothing_said(report) or complaints(report)
+    places = tuple(Place(each["start"], _place(each)) for each in report["stretches"])
+    lines = tuple(line[:1].upper() + line[1:] for line in person_lines(report))
+    verdict = "; ".join(wrong) or ("look at some places" if places else "good")
+    return PersonReport(verdict, not wrong and not places, lines, places)
+
+
+def _place(stretch: dict) -> str:
+    return f"{stretch['start']:.1f} to {stretch['end']:.1f} s: {reason(stretch)}"
