@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..rigging.take import FileFormatError, read_arrays
+from .background.movement import BackgroundMotion, motion_arrays, motion_from_arrays
 from .errors import UserError
 from .files import save_arrays
 
@@ -29,6 +30,7 @@ class Keypoints:
     pixel) and confidence 0..1; a missing point is NaN, NaN, 0. intrinsics: (3, 3) pixels, or None when unknown.
     source: where they come from, JSON-able: name, version, licence and weights of the detector; footage, its name;
     warnings, one sentence each; whatever else whoever made them wants to say.
+    background: how the background moved in the picture of all F frames, or None when nobody looked.
     Raises FileFormatError on construction if the arrays do not fit together.
     """
 
@@ -40,6 +42,7 @@ class Keypoints:
     keypoints: np.ndarray
     intrinsics: np.ndarray | None = None
     source: dict[str, object] = field(default_factory=dict)
+    background: BackgroundMotion | None = None
 
     def __post_init__(self) -> None:
         people, frames, count = len(self.person_ids), len(self.times), len(self.keypoint_names)
@@ -65,6 +68,10 @@ class Keypoints:
             self.intrinsics.shape != (3, 3) or not np.isfinite(self.intrinsics).all() or self.intrinsics[0, 0] <= 0
         ):
             raise FileFormatError("intrinsics must be a finite (3, 3) camera matrix with a positive focal length")
+        if self.background is not None and len(self.background) != frames:
+            raise FileFormatError(
+                f"the background's movement is of {len(self.background)} frames, the keypoints are of {frames}"
+            )
 
 
 def write_keypoints(path: str | Path, keypoints: Keypoints) -> None:
@@ -98,6 +105,8 @@ def keypoints_arrays(keypoints: Keypoints) -> dict[str, np.ndarray]:
     }
     if keypoints.intrinsics is not None:
         arrays["intrinsics"] = np.asarray(keypoints.intrinsics, np.float64)
+    if keypoints.background is not None:
+        arrays |= motion_arrays(keypoints.background)
     return arrays
 
 
@@ -121,6 +130,7 @@ def keypoints_from_arrays(arrays: dict[str, np.ndarray], name: str) -> Keypoints
         keypoints=arrays["keypoints"].astype(np.float32),
         intrinsics=None if intrinsics is None else intrinsics.astype(np.float64),
         source=_source(arrays.get("metadata"), name),
+        background=motion_from_arrays(arrays),
     )
 
 

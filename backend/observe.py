@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Footage to tracked people in 2D: detection, grouping and tracking, one frame after the other."""
+"""Footage to tracked people in 2D: detection, grouping and tracking, one frame after the other.
+
+On the way the background is followed, which says how the camera turned.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from ..rigging.joints import KEYPOINTS
-from .detection.base import BatchDetector, Candidates, Detector, rows_of, sureness
+from .background.tracker import BackgroundTracker
+from .detection.base import BatchDetector, Candidates, Detector, person_boxes, rows_of, sureness
 from .detection.convert import joint_set_of
 from .errors import Cancelled, UserError
 from .footage import FootageInfo, Frame
@@ -45,6 +49,7 @@ def observe(
     joints = joint_set_of(detector.names)
     rows, back = rows_of(detector.names, KEYPOINTS.names), rows_of(KEYPOINTS.names, detector.names)
     tracker = Tracker(KEYPOINTS.names, max_persons)
+    background = BackgroundTracker()
     least = getattr(detector, "least_confidence", 0.0)
     done, seen = 0, 0
     for frame, candidates in _looked_at(frames, detector, progress):
@@ -52,6 +57,7 @@ def observe(
         people = people[sureness(people) >= least]
         people = _reordered(people, rows)
         tracker.update(people, frame.time, colours_of(frame.image, people, KEYPOINTS.names))
+        background.update(frame.image, person_boxes(people))
         done, seen = done + 1, seen + bool(len(people))
         progress.report(Step(STAGE, done, max(total, done) if total is not None else None))
     tracks = tracker.finish()
@@ -67,6 +73,7 @@ def observe(
         person_ids=tracks.person_ids,
         keypoints=np.stack([keypoints for keypoints, _ in whole]),
         source={**detector.source, "tracking": _described(tracks, [filled for _, filled in whole])},
+        background=background.finish(),
     )
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 #: How much detection looks.
 QUALITIES = ("draft", "standard")
 #: Raised whenever a stage's result changes for the same input: kept results of before are then no longer found.
-_VERSIONS = {"detection": 2, "lifting": 2}
+_VERSIONS = {"detection": 3, "lifting": 2}
 
 
 @dataclass(frozen=True)
