@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 from video_mocap.backend.world.contacts import contact_probability, foot_speed, resting_weight
-from video_mocap.backend.world.ground import fit_ground, mean_up, world_from_camera
+from video_mocap.backend.world.ground import GIVEN_TILT, fit_ground, mean_up, world_from_camera
 from video_mocap.backend.world.posture import upright
 from video_mocap.rigging.joints import TAKE
 
@@ -57,7 +57,9 @@ def test_one_spot_says_nothing_about_tilt() -> None:
     points = stance + RNG.normal(0, 0.005, (50, 2, 3))
     ground = fit_ground(up, [points], [np.full((50, 2), 0.1)])
     assert angle_between(ground.up, up) < 1.0
-    assert abs(np.median(ground.sizes[0] * points @ ground.up) + ground.height) < 1e-6
+    assert abs(np.median(ground.sizes[0] * points @ ground.up) + ground.height) < 1e-3
+    hour = fit_ground(up, [np.tile(points, (70, 1, 1))], [np.full((3500, 2), 1.0)])
+    assert angle_between(hour.up, up) < 1.0  # nor does it when somebody stands there for an hour
 
 
 def test_two_people_stand_on_one_floor() -> None:
@@ -69,9 +71,73 @@ def test_two_people_stand_on_one_floor() -> None:
     assert ground.sizes[1] < ground.sizes[0]
 
 
+def walking(up: np.ndarray, height: float, count: int = 14) -> tuple[np.ndarray, np.ndarray]:
+    """Feet (F, 2, 3) that stand for 0.5 s on each of some places of the floor, in turn, and their standing (F, 2)."""
+    places = floor_points(up, height, count).reshape(-1, 3)
+    feet = np.repeat(places, 15, axis=0)[:, None].repeat(2, axis=1)
+    standing = np.repeat(np.arange(count) % 2, 15)[:, None] == [0, 1]
+    return feet, standing / 30
+
+
+def test_a_child_and_two_adults_keep_their_sizes_and_do_not_tilt_the_floor() -> None:
+    up = tilted(-12)
+    people = [walking(up, 1.5) for _ in range(3)]
+    lifted = [(feet / factor, standing) for (feet, standing), factor in zip(people, (0.7, 1.0, 1.05), strict=True)]
+    ground = fit_ground(up, [feet for feet, _ in lifted], [standing for _, standing in lifted])
+    assert angle_between(ground.up, up) < 1.5
+    np.testing.assert_allclose(ground.sizes / ground.sizes.mean(), np.array([0.7, 1.0, 1.05]) / 2.75 * 3, rtol=0.03)
+
+
+def test_somebody_on_a_box_is_no_giant_and_does_not_tilt_the_floor() -> None:
+    up = tilted(-12)
+    (first, standing), (second, also) = walking(up, 1.5), walking(up, 1.5)
+    second = second.copy()
+    second[:30] += 0.6 * up  # two steps of many
+    ground = fit_ground(up, [first, second], [standing, also])
+    assert angle_between(ground.up, up) < 1.0
+    np.testing.assert_allclose(ground.sizes, 1, atol=0.03)
+
+
+def test_walking_says_more_of_the_tilt_than_standing_and_both_know_how_much() -> None:
+    up, errors, expected = tilted(-12), [], []
+    feet, standing = walking(up, 1.5)
+    stays = fit_ground(up, [feet[:1].repeat(60, axis=0)], [standing[:60]])
+    for _ in range(20):
+        start = up + RNG.normal(0, np.radians(2.0), 3)
+        feet, standing = walking(up, 1.5)
+        feet = feet + 0.04 * np.repeat(RNG.normal(0, 1, (len(feet) // 15, 1, 1)), 15, axis=0) * up
+        ground = fit_ground(start / np.linalg.norm(start), [feet], [standing])
+        errors.append(angle_between(ground.up, up))
+        expected.append(ground.tilt_error)
+    assert 0.3 * np.mean(expected) < np.mean(errors) < 1.2 * np.mean(expected)
+    assert stays.tilt_error > 1.5 * np.mean(expected)
+
+
+def test_a_measured_camera_height_says_how_large_people_are() -> None:
+    up = tilted(-12)
+    people = [walking(up, 1.5), walking(up, 1.5)]
+    feet, standing = [feet for feet, _ in people], [standing for _, standing in people]
+    ground = fit_ground(up, feet, standing, camera_height=1.2)
+    assert (np.abs(np.log(ground.sizes / 0.8)) < 1.5 * ground.size_errors).all()
+    assert abs(ground.height - 1.2) < 0.04
+    assert ground.size_errors.max() < fit_ground(up, feet, standing).size_errors.min()
+
+
+def test_a_known_up_is_kept() -> None:
+    true, said = tilted(-12), tilted(-9)
+    feet, standing = walking(true, 1.5)
+    ground = fit_ground(said, [feet], [standing], tilt=GIVEN_TILT)
+    assert angle_between(ground.up, said) < 1.0
+    assert ground.tilt_error < 1.0
+
+
 def test_nobody_stands() -> None:
     ground = fit_ground(tilted(0), [np.zeros((5, 2, 3))], [np.zeros((5, 2))])
     assert np.isnan(ground.height)
+    assert ground.tilt_error > 3
+    some = fit_ground(tilted(0), [np.zeros((5, 2, 3)), np.ones((5, 2, 3))], [np.zeros((5, 2)), np.ones((5, 2))])
+    assert np.isfinite(some.height)
+    assert some.size_errors[0] > 0.05
 
 
 def test_world_has_its_floor_at_zero_and_the_origin_below_the_person() -> None:
