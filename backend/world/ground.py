@@ -10,7 +10,7 @@ squares over the people of a clip weighs all of it by how well it is known.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -51,15 +51,21 @@ class Ground:
 
     up: (3,) unit vector. height: of the camera above the floor, metres (floor: up . x = -height); NaN if nobody stands.
     sizes: (P,) factor on each person, about the camera's centre.
-    tilt_error: degrees. height_error: metres. size_errors: (P,) parts of a person's size.
+    tilt_error: degrees. height_error: metres. size_errors: (P,) parts of a person's size. NaN where nobody has asked.
     """
 
     up: np.ndarray
     height: float
     sizes: np.ndarray
-    tilt_error: float
-    height_error: float
-    size_errors: np.ndarray
+    tilt_error: float = float("nan")
+    height_error: float = float("nan")
+    size_errors: np.ndarray = field(default_factory=lambda: np.full(0, np.nan))
+
+    def scaled(self, factor: float) -> Ground:
+        """The same with everything so many times as large, because somebody has said how large something is."""
+        return replace(
+            self, height=factor * self.height, sizes=factor * self.sizes, height_error=factor * self.height_error
+        )
 
 
 def mean_up(up: np.ndarray, weights: np.ndarray) -> np.ndarray:
