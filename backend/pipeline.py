@@ -25,11 +25,20 @@ from .models import find_lifter
 from .progress import Progress, Step
 from .root.table import DEFAULT, ROOTS
 from .stages.known_camera import lens_of, refine_with_camera
-from .stages.lifting import Lens, LiftedPeople, choose_lens, lift_people, lifted_arrays, lifted_from_arrays
+from .stages.lifting import (
+    Lens,
+    LiftedPeople,
+    certainty_of,
+    choose_lens,
+    lift_people,
+    lifted_arrays,
+    lifted_from_arrays,
+)
 from .stages.people import place_people
 from .stages.refinement import refine_people, smoothed
 from .stages.result import make_take, provenance
 from .stages.source import Source, is_footage, read_source
+from .stages.turning import CHOICES, Turning, how_it_turned, turned_lens
 from .tracking.stitch import parse_stitches, stitch
 
 if TYPE_CHECKING:
@@ -38,7 +47,7 @@ if TYPE_CHECKING:
 #: How much detection looks.
 QUALITIES = ("draft", "standard")
 #: Raised whenever a stage's result changes for the same input: kept results of before are then no longer found.
-_VERSIONS = {"detection": 3, "lifting": 2}
+_VERSIONS = {"detection": 3, "lifting": 3}
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,8 @@ class CaptureOptions:
     person, metres; None assumes one. smoothing: factor on how smooth the motion has to be. device: "auto", "cpu" or
     "cuda". lifter: "default", a name of the catalogue or the path of a checkpoint. stitch: tracks that are one person,
     as in "2=1,5=3": 2 becomes 1, 5 becomes 3. root: how a person is put into space, one of `root.table.ROOTS`.
+    camera_motion: one of `stages.turning.CHOICES`: whether a camera that nobody knows turned; "auto" looks at the
+    background.
     """
 
     detector: str = "mediapipe"
@@ -67,6 +78,7 @@ class CaptureOptions:
     lifter: str = "default"
     stitch: str = ""
     root: str = DEFAULT
+    camera_motion: str = "auto"
 
 
 def capture(
@@ -148,6 +160,8 @@ def _check(options: CaptureOptions) -> None:
         raise UserError(f"the smoothing must lie between 0.25 and 4, not {options.smoothing:g}")
     if options.stitch:
         parse_stitches(options.stitch)
+    if options.camera_motion not in CHOICES:
+        raise UserError(f"the camera's motion must be one of {', '.join(CHOICES)}, not {options.camera_motion!r}")
     if options.camera is not None and (options.focal_length is not None or options.fov is not None):
         raise UserError("a known camera knows its focal length: give the camera, the focal length or the field of view")
 
@@ -231,11 +245,14 @@ def _after_detection(
     keypoints = _stitched(source.keypoints, options)
     if camera is None and options.focal_length is None and options.fov is None:
         camera = source.camera
+    turning = Turning(None, "known")
     if camera is not None:
         lens = lens_of(camera, keypoints.image_size)
     else:
+        turning = how_it_turned(keypoints, options.camera_motion)
         lens = choose_lens(keypoints, options.focal_length, options.fov, source.lens)
-    lifted = _lifting(keypoints, lens, lifter, options, progress, cache, warnings)
+        lens = turned_lens(lens, turning, keypoints.image_size)
+    lifted = _lifting(keypoints, lens, turning, lifter, options, progress, cache, warnings)
     people = place_people(keypoints, lifted, options.root)
     if not people:
         raise UserError("nobody was seen well enough in this footage to be put into space")
@@ -243,11 +260,15 @@ def _after_detection(
     if camera is not None:
         world = refine_with_camera(people, keypoints, lifted.lens, camera, smooth, options.height, progress)
     else:
-        world = refine_people(people, keypoints, lifted.lens.intrinsics, smooth, options.height, progress)
+        intrinsics = lifted.lens.intrinsics
+        turns = turning.matrices(intrinsics)
+        world = refine_people(people, keypoints, intrinsics, smooth, options.height, progress, turns)
+        warnings = [*turning.complaints(intrinsics, keypoints.image_size), *warnings]
     chosen: dict[str, Any] = asdict(options)
     if options.camera is not None:
         chosen["camera"] = Path(options.camera).name
     metadata = provenance(people, keypoints, chosen, lifter.info, lifted.lens, [*world.warnings, *warnings])
+    metadata |= {"camera_motion": turning.kind, "focal_length_certainty": certainty_of(lifted.lens)}
     present = {str(person.identity) for person in people}
     names = {identity: name for identity, name in source.persons.items() if identity in present}
     if names:
@@ -258,6 +279,7 @@ def _after_detection(
 def _lifting(
     keypoints: Keypoints,
     lens: Lens,
+    turning: Turning,
     lifter: Lifter,
     options: CaptureOptions,
     progress: Progress,
@@ -265,7 +287,9 @@ def _lifting(
     warnings: list[str],
 ) -> LiftedPeople:
     def anew() -> LiftedPeople:
-        return lift_people(keypoints, lens, lifter, lambda: open_lifter(options, flip=False), progress)
+        return lift_people(
+            keypoints, lens, lifter, lambda: open_lifter(options, flip=False), progress, turning.matrices
+        )
 
     if cache is None:
         return anew()
@@ -278,6 +302,7 @@ def _lifting(
         asdict(lifter.info),
         lens.intrinsics,
         lens.source,
+        turning.kind,
     )
     count, frames = len(keypoints.person_ids), len(keypoints.times)
     found = cache.get("lifting", key, lambda arrays: lifted_from_arrays(arrays, count, frames))

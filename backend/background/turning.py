@@ -23,6 +23,8 @@ _TELLING, _PAIRS = 0.08, 80
 _TRUSTED = 0.5
 #: Independent numbers in a homography, less those of a rotation; how well any lens is known at best (distortion).
 _NUMBERS, _FREE, _LENS = 8, 5, 0.03
+#: Cosine of the angle to a key frame from which on there is a new one, where turns are known beforehand.
+_AFAR = np.cos(np.radians(12.0))
 #: Relative uncertainty from which on a focal length is no longer believed.
 _BELIEVED = 0.12
 
@@ -51,10 +53,13 @@ def rotations(motion: BackgroundMotion, intrinsics: np.ndarray) -> np.ndarray:
 
 def motion_of(turns: np.ndarray, intrinsics: np.ndarray, image_size: tuple[int, int]) -> BackgroundMotion:
     """What a camera with known turns (F, 3, 3), first camera axes to every frame's, makes of the background."""
-    steps = np.tile(np.eye(3), (len(turns), 1, 1))
-    steps[1:] = turns[:-1] @ turns[1:].swapaxes(-1, -2)
-    matrices = intrinsics @ steps @ np.linalg.inv(intrinsics)
-    references = np.maximum(np.arange(len(turns)) - 1, 0)
+    references = np.zeros(len(turns), np.int64)
+    key = 0
+    for row in range(1, len(turns)):
+        references[row] = key
+        if np.trace(turns[row] @ turns[key].T) < 1 + 2 * _AFAR:
+            key = row
+    matrices = intrinsics @ turns[references] @ turns.swapaxes(-1, -2) @ np.linalg.inv(intrinsics)
     support = np.tile([0.0, 0.0, *image_size], (len(turns), 1))
     return BackgroundMotion(matrices, references, support, np.ones(len(turns)))
 

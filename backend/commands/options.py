@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..pipeline import CaptureOptions
 
 DEVICES = ("auto", "cpu", "cuda")
+CAMERA_MOTIONS = ("auto", "still", "turning")
 QUALITIES = ("draft", "standard")  # as in the pipeline, which is not imported to print a help text
 ROOTS = ("agreed", "linear", "mehta", "ratio", "search", "rootnet", "pnp", "network")  # as in root.table
 
@@ -105,6 +106,11 @@ def add_camera(parser: argparse.ArgumentParser) -> None:
     lens.add_argument("--fov", type=degrees, metavar="DEGREES", help="horizontal field of view of the footage")
     lens.add_argument(
         "--camera", metavar="X.camera.npz", help="the footage's camera, known and possibly moving, and its world"
+    )
+    parser.add_argument(
+        "--camera-motion",
+        choices=CAMERA_MOTIONS,
+        help="of a camera that is not known: auto sees by the background whether it turns (default: auto)",
     )
 
 

@@ -36,6 +36,7 @@ class Options(Asked):
     lifter: Annotated[str, Field(max_length=4096)] = "default"
     stitch: Annotated[str, Field(max_length=1000)] = ""
     root: Literal["agreed", "linear", "mehta", "ratio", "search", "rootnet", "pnp", "network"] = "agreed"
+    camera_motion: Literal["auto", "still", "turning"] = "auto"
 
 
 class Source(Asked):

@@ -17,20 +17,32 @@ from ..keypoints import Keypoints
 from ..lifting.lifter import Lifted, Lifter
 from ..progress import Progress
 from ..refinement.focal import estimate_focal, misfit
+from .steadying import seen_by, steadied, turned_back
 
 STAGE = "lifting"
 #: Of a focal length that nobody knows: such a one is estimated from the perspective, as far as it shows.
 ASSUMED = "assumed"
+#: Of one that the perspective of a person has shown.
+PERSPECTIVE = "estimated from perspective"
+#: How well those two are known: cameras differ that much, and so does what perspective says (docs/lifting.md).
+_UNCERTAIN = {ASSUMED: 0.35, PERSPECTIVE: 0.25}
 #: Of the lens of a camera whose place and movement are known too.
 KNOWN_CAMERA = "known camera"
 
 
 @dataclass(frozen=True)
 class Lens:
-    """intrinsics: (3, 3) pixels. source: where the focal length comes from, in a few words; `ASSUMED` if nowhere."""
+    """intrinsics: (3, 3) pixels. source: where the focal length comes from, in a few words; `ASSUMED` if nowhere.
+    uncertainty: standard deviation of the focal length, as a fraction of it; None if whoever said it did not say."""
 
     intrinsics: np.ndarray
     source: str
+    uncertainty: float | None = None
+
+
+def certainty_of(lens: Lens) -> str | None:
+    """How well the focal length is known, in words; None if whoever said it did not say."""
+    return None if lens.uncertainty is None else f"within {100 * lens.uncertainty:.0f} %"
 
 
 @dataclass(frozen=True)
@@ -52,13 +64,22 @@ def choose_lens(keypoints: Keypoints, focal_length: float | None, fov: float | N
     """
     if keypoints.intrinsics is not None and focal_length is None and fov is None:
         return Lens(keypoints.intrinsics, source)
-    return Lens(*guess_intrinsics(keypoints.image_size, focal_length, fov))
+    intrinsics, found = guess_intrinsics(keypoints.image_size, focal_length, fov)
+    return Lens(intrinsics, found, _UNCERTAIN.get(found))
 
 
 def lift_people(
-    keypoints: Keypoints, lens: Lens, lifter: Lifter, draft: Callable[[], Lifter], progress: Progress
+    keypoints: Keypoints,
+    lens: Lens,
+    lifter: Lifter,
+    draft: Callable[[], Lifter],
+    progress: Progress,
+    turns: Callable[[np.ndarray], np.ndarray | None] = lambda _: None,
 ) -> LiftedPeople:
     """Lift everybody. draft: opens a faster lifter with the same weights, for estimating an assumed focal length.
+
+    turns: of a camera that turns, from intrinsics to (F, 4, 4), first camera axes to every frame's; None of one that
+    stands still.
 
     Raises UserError if nobody was seen or the keypoints lack joints that the lifter needs, Cancelled.
     """
@@ -69,9 +90,11 @@ def lift_people(
     if lens.source == ASSUMED and lifter.info.needs_camera:
         lens = _observed_lens(keypoints, lens, draft())
     people = []
+    turned = turns(lens.intrinsics)
+    rotation = None if turned is None else turned[:, :3, :3]
     for row in range(count):
         progress.step(STAGE, row, count)
-        people.append(_lift(lifter, keypoints, row, slice(None), lens.intrinsics))
+        people.append(_lift(lifter, keypoints, row, slice(None), lens.intrinsics, rotation))
     progress.step(STAGE, count, count)
     return LiftedPeople(tuple(people), lens)
 
@@ -93,13 +116,29 @@ def _observed_lens(keypoints: Keypoints, assumed: Lens, lifter: Lifter) -> Lens:
         return misfit(lifted.joints, keypoints.keypoints[row, part], keypoints.keypoint_names, intrinsics)
 
     factor = estimate_focal(cost)
-    return assumed if factor == 1.0 else Lens(with_factor(factor), "estimated from perspective")
+    return assumed if factor == 1.0 else Lens(with_factor(factor), PERSPECTIVE, _UNCERTAIN[PERSPECTIVE])
 
 
-def _lift(lifter: Lifter, keypoints: Keypoints, row: int, part: slice, intrinsics: np.ndarray) -> Lifted:
-    """Some frames of one person, with the joints of a take in its order; those that it does not give are missing."""
+def _lift(
+    lifter: Lifter,
+    keypoints: Keypoints,
+    row: int,
+    part: slice,
+    intrinsics: np.ndarray,
+    turns: np.ndarray | None = None,
+) -> Lifted:
+    """Some frames of one person, with the joints of a take in its order; those that it does not give are missing.
+
+    turns: (F, 3, 3) of the camera.
+    """
     points, times = keypoints.keypoints[row, part], keypoints.times[part]
-    lifted = lifter.lift(points, keypoints.keypoint_names, times, intrinsics, keypoints.image_size)
+    if turns is None:
+        lifted = lifter.lift(points, keypoints.keypoint_names, times, intrinsics, keypoints.image_size)
+    else:
+        smooth = steadied(turns[part], times)
+        points = seen_by(points, smooth, intrinsics)
+        lifted = lifter.lift(points, keypoints.keypoint_names, times, intrinsics, keypoints.image_size)
+        lifted = turned_back(lifted, smooth)
     joints, confidence = np.full((len(times), len(TAKE), 3), np.nan), np.zeros((len(times), len(TAKE)))
     rows = {name: row for row, name in enumerate(lifted.joint_names)}
     for column, name in enumerate(TAKE.names):
@@ -112,6 +151,7 @@ def lifted_arrays(lifted: LiftedPeople) -> dict[str, np.ndarray]:
     """Lifted people as arrays, for the cache: exactly those that `lifted_from_arrays` gives back."""
     described: dict[str, Any] = {
         "lens": lifted.lens.source,
+        "uncertainty": lifted.lens.uncertainty,
         "warnings": [list(person.warnings) for person in lifted.people],
         "up": [person.up is not None for person in lifted.people],
         "root": [person.root is not None for person in lifted.people],
@@ -149,4 +189,5 @@ def lifted_from_arrays(arrays: dict[str, np.ndarray], people: int, frames: int) 
     ]
     if len(lifted) != people:
         raise ValueError(f"{len(lifted)} lifted people")
-    return LiftedPeople(tuple(lifted), Lens(arrays["intrinsics"], str(described["lens"])))
+    lens = Lens(arrays["intrinsics"], str(described["lens"]), described["uncertainty"])
+    return LiftedPeople(tuple(lifted), lens)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The refinement stage: lifted people to people in a world, seen by a camera that nobody has measured.
 
-The camera stands still. Up comes from the lifter, the floor from feet that stand, the size of everything from an
+The camera stands still or turns on the spot: until the world is known everything is in the axes that it had in the
+first frame. Up comes from the lifter, the floor from feet that stand, the size of everything from an
 assumed stature, or from the one that the user says. `known_camera` is the other case.
 """
 
@@ -58,25 +59,38 @@ def refine_people(
     options: Options,
     height: float | None,
     progress: Progress,
+    camera: np.ndarray | None = None,
 ) -> World:
     """Refine everybody against the picture, twice: the second time the feet that stand are known.
 
-    people: as placed; changed. height: standing height of the first person, metres. Raises Cancelled.
+    people: as placed; changed. height: standing height of the first person, metres. camera: (F, 4, 4) turns from the
+    axes of the first frame to those of every frame, or None if the camera stands still. Raises Cancelled.
     """
+    if camera is not None:
+        for person in people:
+            _hold_still(person, camera)
     tilt = _tilt(people)
     for number, person in enumerate(people):
         progress.step(STAGE, 2 * number, 2 * len(people))
-        refine_person(person, keypoints, intrinsics, options)
+        refine_person(person, keypoints, intrinsics, options, camera)
     ground = _find_ground(people, keypoints.times, tilt)
     for number, person in enumerate(people):
         progress.step(STAGE, 2 * number + 1, 2 * len(people))
         _find_contacts(person, keypoints.times, ground, number)
-        refine_person(person, keypoints, intrinsics, options)
+        refine_person(person, keypoints, intrinsics, options, camera)
     progress.step(STAGE, 2 * len(people), 2 * len(people))
     ground = _find_ground(people, keypoints.times, ground.up)
     for number, person in enumerate(people):
         _find_contacts(person, keypoints.times, ground, number)
-    return _world(people, keypoints, _sized(ground, people[0], height))
+    return _world(people, keypoints, _sized(ground, people[0], height), camera)
+
+
+def _hold_still(person: Person, camera: np.ndarray) -> None:
+    """Turn a person from the axes of every frame's camera into those of the first frame's."""
+    turn, lifted = camera[:, :3, :3], person.lifted
+    up = None if lifted.up is None else np.matmul(lifted.up[:, None], turn)[:, 0]
+    person.positions = np.matmul(person.positions, turn)
+    person.lifted = replace(lifted, joints=np.matmul(lifted.joints, turn), up=up, root=None)
 
 
 def stature(person: Person) -> float:
@@ -128,10 +142,12 @@ def _sized(ground: Ground, first: Person, height: float | None) -> Ground:
     return replace(ground, height=factor * ground.height, sizes=factor * ground.sizes)
 
 
-def _world(people: list[Person], keypoints: Keypoints, ground: Ground) -> World:
+def _world(people: list[Person], keypoints: Keypoints, ground: Ground, camera: np.ndarray | None) -> World:
     joints = np.stack([size * person.positions for size, person in zip(ground.sizes, people, strict=True)])
     first = np.flatnonzero(np.isfinite(joints[0, :, 0]).all(-1))
     origin = joints[0, first[: max(1, round(keypoints.fps))], 0].mean(0)
     to_world = world_from_camera(ground, origin)
     world = joints @ to_world[:3, :3].T + to_world[:3, 3]
-    return World(world, np.stack([person.contacts for person in people]), np.linalg.inv(to_world)[None])
+    from_world = np.linalg.inv(to_world)[None]
+    world_to_camera = from_world if camera is None else camera @ from_world
+    return World(world, np.stack([person.contacts for person in people]), world_to_camera)

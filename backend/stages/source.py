@@ -13,12 +13,15 @@ from ...rigging import take as takes
 from ...rigging.camera_path import CameraPath
 from ...rigging.take import FileFormatError, Take, load_arrays, read_take
 from .. import keypoints as files
+from ..background.movement import BackgroundMotion
+from ..background.turning import motion_of
 from ..errors import UserError
 from ..keypoints import Keypoints
-from .lifting import ASSUMED, KNOWN_CAMERA
+from .lifting import ASSUMED, KNOWN_CAMERA, PERSPECTIVE
+from .turning import TURNED
 
 #: Focal lengths that a program found are found again; those that somebody said are kept.
-_FOUND = (ASSUMED, "estimated from perspective")
+_FOUND = (ASSUMED, PERSPECTIVE, TURNED)
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ def source_of_take(take: Take) -> Source:
         np.asarray(take.keypoints, np.float32),
         None if lens in _FOUND else take.intrinsics,
         detection,
+        _background_of(take) if lens != KNOWN_CAMERA and len(take.world_to_camera) > 1 else None,
     )
     camera = None
     if lens == KNOWN_CAMERA:
@@ -86,6 +90,12 @@ def source_of_take(take: Take) -> Source:
             np.broadcast_to(take.world_to_camera, (len(take.times), 4, 4)),
         )
     return Source(keypoints, lens, names_of(metadata.get("persons")), camera)
+
+
+def _background_of(take: Take) -> BackgroundMotion:
+    """What the camera of a take, which turned as was found out, made of the background: it is found out again."""
+    turns = take.world_to_camera[:, :3, :3] @ take.world_to_camera[0, :3, :3].T
+    return motion_of(turns, take.intrinsics, (int(take.image_size[0]), int(take.image_size[1])))
 
 
 def names_of(persons: object) -> dict[str, str]:
