@@ -126,10 +126,18 @@ def _window(motion: MotionSet, clip: int, start: float, generator: torch.Generat
     matrix = proportions(positions[:, 0], motion.names, generator, 0.0)[0].numpy().astype(np.float64)
     positions = matrix @ positions[0].numpy().astype(np.float64)
     joints, seen = positions[:, motion.rows(TAKE.names)], positions[:, motion.rows(COCO17.names)]
+    floor = np.array([0, 0, floor_height(joints)])
+    return joints - floor, seen - floor
+
+
+def floor_height(joints: np.ndarray) -> float:
+    """How high heels and toes of (F, 26, 3), metres, Z up, are while they rest; of nobody who rests, the lowest.
+
+    The library's floor is that of a session: in single clips standing feet are 0 to 9 cm above it.
+    """
     feet = joints[:, _FEET]
     resting = np.linalg.norm(np.gradient(feet, axis=0), axis=-1) * FPS < 0.15
-    floor = np.array([0, 0, np.percentile(feet[resting, 2], 25)])
-    return joints - floor, seen - floor
+    return float(np.percentile(feet[resting, 2], 25) if resting.any() else np.percentile(feet[..., 2], 2))
 
 
 def _first_that_holds(draw: Callable[[], Camera], seen: np.ndarray) -> Camera:
