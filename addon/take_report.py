@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..rigging.people import suggested_merges
 from ..rigging.report.measure import report_of
-from ..rigging.report.words import complaints, nothing_said, person_lines, reason
+from ..rigging.report.words import complaints, is_doubtful, person_rows, reason
 from ..rigging.take import Take
 
 #: What to do in the panels about something that nobody gave.
@@ -27,11 +28,12 @@ class Place:
 
 @dataclass(frozen=True)
 class PersonReport:
-    """verdict: what is wrong over the whole clip, in a few words; "good" if nothing is. is_good: nor is any place."""
+    """verdict: what is wrong, in a few words; "good" if nothing is. rows: a number's name, the number in words, and
+    whether it is good (0), fair (1) or poor (2)."""
 
     verdict: str
     is_good: bool
-    lines: tuple[str, ...]
+    rows: tuple[tuple[str, str, int], ...]
     places: tuple[Place, ...]
 
 
@@ -64,13 +66,15 @@ def take_report(take: Take) -> TakeReport:
     )
 
 
-def _person(report: dict) -> PersonReport:
-    wrong = nothing_said(report) or complaints(report)
-    places = tuple(Place(each["start"], _place(each)) for each in report["stretches"])
-    lines = tuple(line[:1].upper() + line[1:] for line in person_lines(report))
-    verdict = "; ".join(wrong) or ("look at some places" if places else "good")
-    return PersonReport(verdict, not wrong and not places, lines, places)
+def _person(report: dict[str, Any]) -> PersonReport:
+    wrong = complaints(report)
+    places = () if is_doubtful(report) else tuple(Place(each["start"], _place(each)) for each in report["stretches"])
+    if places:
+        wrong.append("look at one place" if len(places) == 1 else f"look at {len(places)} places")
+    rows = tuple((what.capitalize(), value, grade) for what, value, grade in person_rows(report))
+    return PersonReport("; ".join(wrong) or "good", not wrong, rows, places)
 
 
-def _place(stretch: dict) -> str:
-    return f"{stretch['start']:.1f} to {stretch['end']:.1f} s: {reason(stretch)}"
+def _place(stretch: dict[str, Any]) -> str:
+    """Short enough for a button: one part of the body says where to look."""
+    return f"{stretch['start']:.1f} s: {reason(stretch, 1)}"

@@ -174,6 +174,17 @@ def test_the_worst_stretches_are_found_with_reason_and_part() -> None:
     assert "2.0-3.0 s (left arm off the picture)" in text
 
 
+def test_who_may_be_nobody_is_said_to_be() -> None:
+    take = seen_take(walk(120, 30.0))
+    keypoints = take.keypoints.copy()
+    keypoints[..., :2] += np.random.default_rng(0).normal(0, 60, keypoints[..., :2].shape)
+    scattered = replace(take, keypoints=keypoints)
+    assert "off the picture" in verdict(of_person(scattered))[0]
+    assert "nobody" not in verdict(of_person(scattered))[0], "the capture is sure of them"
+    unsure = replace(scattered, joints_confidence=0.3 * take.joints_confidence)
+    assert "may be nobody" in verdict(of_person(unsure))[0]
+
+
 def test_what_was_guessed_is_said_with_what_to_do() -> None:
     take = seen_take()
     stages = {

@@ -15,7 +15,7 @@ CATEGORY = "Video Mocap"
 #: Editors in whose sidebar the tab stands, and what tells their panels' names apart.
 _EDITORS = (("VIEW_3D", ""), ("CLIP_EDITOR", "_clip"))
 #: Pixels of a panel's margins with an icon, at interface scale 1, and of the narrowest text.
-_MARGIN, _NARROWEST = 70.0, 110.0
+_MARGIN, _NARROWEST = 80.0, 110.0
 
 Layout = Any
 

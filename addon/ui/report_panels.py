@@ -13,6 +13,9 @@ from ..properties import TakeItem, active_person, active_take
 from ..take_report import PersonReport, TakeReport
 from .layout import Layout, for_sidebars, sentence
 
+#: The grade of a number that is drawn in red.
+_POOR = 2
+
 
 class Report:
     """How good this take is, and where to look."""
@@ -51,13 +54,18 @@ def draw_people(layout: Layout, context: bpy.types.Context, item: TakeItem, repo
         icon = "CHECKMARK" if told.is_good else "ERROR"
         sentence(layout, context, f"{person.name}: {told.verdict}", icon)
         if active is not None and person.person_id == active.person_id:
-            draw_person(layout.box(), context, told)
+            draw_person(layout.box(), told)
 
 
-def draw_person(layout: Layout, context: bpy.types.Context, told: PersonReport) -> None:
+def draw_person(layout: Layout, told: PersonReport) -> None:
     """The numbers of a person, and a button for each place where to look."""
-    for line in told.lines:
-        sentence(layout, context, line)
+    for what, value, grade in told.rows:
+        row = layout.row()
+        row.scale_y = 0.8
+        row.alert = grade == _POOR
+        parts = row.split(factor=0.45)
+        parts.label(text=what)
+        parts.label(text=value)
     column = layout.column(align=True)
     for place in told.places:
         column.operator("video_mocap.go_to", text=place.text, icon="VIEWZOOM").moment = place.moment

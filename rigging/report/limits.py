@@ -9,6 +9,9 @@ from dataclasses import dataclass
 FIT = 0.03
 #: Mean confidence of a frame's joints that is still well.
 CONFIDENCE = 0.4
+#: A person of whom 95 % of the joints lie within more than this, in % of their height, may be nobody, if the capture is
+#: less sure of them than this.
+NOBODY_PERCENT, NOBODY_CONFIDENCE = 15.0, 0.45
 #: How bad frames are in which nobody saw the person, as a multiple of what is still well.
 UNSEEN = 1.5
 #: Metres below the floor from which a joint is said to be in it.

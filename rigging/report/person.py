@@ -31,10 +31,18 @@ class _Person:
 def person_report(take: Take, row: int) -> dict[str, Any]:
     """Of the person in a row of the take's arrays; None where something cannot be said."""
     there = np.isfinite(take.joints[row]).all(-1).any(-1)
+    confidence = take.joints_confidence[row][there]
+    sure = confidence[:, confidence.max(0, initial=0) > 0]
     # A take without any keypoints, as of rendered truth, does not say that nobody was seen.
     seen = (take.keypoints[row, ..., 2] > FILLED).any(-1) if take.keypoints[..., 2].any() else there
     person = _Person(take, row, seen, there, misfit(take, row))
-    return _frames(person) | _fit(person.misfit) | _motion(take, row) | {"stretches": _stretches(person)}
+    return {
+        **_frames(person),
+        "confidence": _number(_mean(sure.ravel()), 2),
+        **_fit(person.misfit),
+        **_motion(take, row),
+        "stretches": _stretches(person),
+    }
 
 
 def _frames(person: _Person) -> dict[str, Any]:

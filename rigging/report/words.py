@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .limits import LIMITS
+from .limits import LIMITS, NOBODY_CONFIDENCE, NOBODY_PERCENT
 
 #: What is said of a number that is fair or poor.
 _COMPLAINTS = {
@@ -26,58 +26,57 @@ _ADVICE = {
 
 def verdict(person: Mapping[str, Any]) -> tuple[str, bool]:
     """One sentence about a person, and whether they are good as they are."""
-    said = nothing_said(person) or complaints(person)
+    said = complaints(person)
+    if is_doubtful(person):
+        return "; ".join(said), False
     where = [f"{_seconds(each['start'], each['end'])} ({reason(each)})" for each in person["stretches"]]
     if where:
         said.append("look at " + ", ".join(where))
     return ("; ".join(said), False) if said else ("good", True)
 
 
-def nothing_said(person: Mapping[str, Any]) -> list[str]:
-    """What to say of somebody who is in no frame."""
-    return [] if person["seen"] or person["filled"] else ["nothing of them could be put into space"]
-
-
 def complaints(person: Mapping[str, Any]) -> list[str]:
     """What is not good about a person over the whole clip, poor things first."""
+    if not person["seen"] and not person["filled"]:
+        return ["nothing of them could be put into space"]
+    if is_doubtful(person):
+        return ["may be nobody: delete this person if the picture shows none there"]
     graded = [(limit.grade(person[key]), key) for key, limit in LIMITS.items() if person.get(key) is not None]
     return [_COMPLAINTS[key][grade - 1] for grade, key in sorted(graded, key=lambda pair: -pair[0]) if grade]
 
 
-def reason(stretch: Mapping[str, Any]) -> str:
-    """left arm off the picture."""
-    return " ".join([*([" and ".join(stretch["parts"])] if stretch.get("parts") else []), _WHY[stretch["why"]]])
+def is_doubtful(person: Mapping[str, Any]) -> bool:
+    """Neither do the joints lie on the picture, nor is the capture sure of them."""
+    fit, sure = person["reprojection_95_percent"], person["confidence"]
+    return fit is not None and sure is not None and fit > NOBODY_PERCENT and sure < NOBODY_CONFIDENCE
 
 
-def person_lines(person: Mapping[str, Any]) -> list[str]:
-    """The numbers of a person in a few lines."""
-    lines = [_frames(person)]
-    if person["reprojection_median_px"] is not None:
-        lines.append(
-            f"off the picture by {person['reprojection_median_px']:.1f} px "
-            f"({person['reprojection_median_percent']:.1f} % of their height), 95 % by less than "
-            f"{person['reprojection_95_px']:.1f} px ({person['reprojection_95_percent']:.1f} %)"
-        )
-    motion = []
-    if person["jitter_mm"] is not None:
-        motion.append(f"jitter {person['jitter_mm']:.1f} mm, {person['jitter_ratio']:.1f} times what people do")
-    if person["bone_variation_percent"] is not None:
-        motion.append(f"bone lengths vary by {person['bone_variation_percent']:.2f} %")
-    if motion:
-        lines.append("; ".join(motion))
-    feet = []
-    if person["foot_slide_mm_s"] is not None:
-        feet.append(f"standing feet slide at {person['foot_slide_mm_s']:.0f} mm/s")
-    if person["below_floor_99_mm"] is not None:
-        deep, share = person["below_floor_99_mm"], person["below_floor_percent"]
-        feet.append(
-            f"down to {deep:.0f} mm below the floor, more than 20 mm in {share:.0f} % of frames"
-            if deep >= 1
-            else "not below the floor"
-        )
-    if feet:
-        lines.append("; ".join(feet))
-    return lines
+def reason(stretch: Mapping[str, Any], most: int = 2) -> str:
+    """left arm off the picture. most: parts of the body to name."""
+    parts = " and ".join((stretch.get("parts") or [])[:most])
+    return f"{parts} {_WHY[stretch['why']]}".strip()
+
+
+def person_rows(person: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """The numbers of a person: what, how much, and 0 good, 1 fair, 2 poor. What cannot be said is left out."""
+    rows = [("frames", _frames(person), int(person["filled"] + person["missing"] > 0))]
+
+    def row(key: str, what: str, value: str) -> None:
+        if person[key] is not None:
+            grade = LIMITS[key].grade(person[key]) if key in LIMITS else 0
+            rows.append((what, value.format(**person), grade))
+
+    row(
+        "reprojection_median_percent",
+        "off the picture",
+        "{reprojection_median_px:.1f} px, {reprojection_median_percent:.1f} %",
+    )
+    row("reprojection_95_percent", "95 % within", "{reprojection_95_px:.1f} px, {reprojection_95_percent:.1f} %")
+    row("jitter_ratio", "jitter", "{jitter_mm:.1f} mm, {jitter_ratio:.1f} x usual")
+    row("bone_variation_percent", "bones vary by", "{bone_variation_percent:.2f} %")
+    row("foot_slide_mm_s", "feet slide at", "{foot_slide_mm_s:.0f} mm/s")
+    row("below_floor_99_mm", "below the floor", "{below_floor_99_mm:.0f} mm, {below_floor_percent:.0f} % of time")
+    return rows
 
 
 def guess_lines(report: Mapping[str, Any]) -> list[str]:
@@ -100,7 +99,7 @@ def report_lines(report: Mapping[str, Any], names: Mapping[str, str]) -> list[st
     lines = []
     for identity, person in sorted(report["persons"].items(), key=lambda pair: int(pair[0])):
         lines.append(f"{names.get(identity, f'Person {identity}')}: {verdict(person)[0]}")
-        lines += [f"  {line}" for line in person_lines(person)]
+        lines += [f"  {what + ':':16s} {value}" for what, value, _ in person_rows(person)]
     return lines + guess_lines(report)
 
 
