@@ -5,7 +5,8 @@
 
 Sequences are made by `crossings.py`. A predicted person may be a true one where their keypoint similarity (sides
 ignored) reaches 0.5; predictions on people who are there but hardly to be seen count neither way. "perfect" gives every
-detection to the person it is on: what no tracker can better. --fit prints the coefficients of `tracking.links` that the
+detection to the person it is on: what no tracker can better; "boxes alone" is the plainest of trackers, which assigns
+people to where somebody was last, frame by frame. --fit prints the coefficients of `tracking.links` that the
 sequences give (take --split train). --speed times 30 people in a frame.
 """
 
@@ -20,6 +21,8 @@ from pathlib import Path
 import numpy as np
 from crossings import FPS, Sequence, make_sequences
 from scipy.optimize import linear_sum_assignment, minimize
+from video_mocap.backend.detection.base import person_boxes
+from video_mocap.backend.detection.looks import overlap
 from video_mocap.backend.evaluation.identities import IdentityScore, score_identities
 from video_mocap.backend.grouping.affinity import oks, sigmas_of
 from video_mocap.backend.tracking import links
@@ -76,6 +79,31 @@ def perfect(sequence: Sequence) -> np.ndarray:
         for row, column in zip(*linear_sum_assignment(-same), strict=True):
             if same[row, column] > 0.3:
                 out[row, frame] = people[column]
+    return out
+
+
+def plain(sequence: Sequence, least: float = 0.3, memory: float = 1.0) -> np.ndarray:
+    """(P, F, 17, 3): people assigned, frame by frame, to whose last box overlaps by `least` (Hungarian algorithm).
+
+    Nobody is waited for longer than `memory` seconds; who was seen in fewer than 12 frames is left out.
+    """
+    tracks: list[dict[int, np.ndarray]] = []
+    for frame, people in enumerate(sequence.detections):
+        waiting = [track for track in tracks if frame - max(track) <= memory * FPS]
+        last = np.array([track[max(track)] for track in waiting]).reshape(-1, 17, 3)
+        same = np.nan_to_num(overlap(person_boxes(last), person_boxes(people)))
+        taken = [(row, column) for row, column in zip(*linear_sum_assignment(-same), strict=True)]
+        owner = {int(column): waiting[row] for row, column in taken if same[row, column] >= least}
+        for column, person in enumerate(people):
+            if column not in owner:
+                owner[column] = {}
+                tracks.append(owner[column])
+            owner[column][frame] = person
+    tracks = [track for track in tracks if len(track) >= 12]
+    out = np.full((len(tracks), len(sequence.detections), 17, 3), np.nan)
+    out[..., 2] = 0
+    for row, track in enumerate(tracks):
+        out[row, list(track)] = list(track.values())
     return out
 
 
@@ -180,6 +208,7 @@ def main() -> None:
     print(f"{len(made)} sequences, {sum(sequence.crossings for sequence in made)} crossings\n")
     print("| | IDF1 | switches | fragments | MOTA |\n|---|---|---|---|---|")
     rows = {
+        "boxes alone": [plain(case.sequence) for case in cases],
         "without colours": [case.tracked(False).finish().keypoints for case in cases],
         "with colours": [case.tracked(True).finish().keypoints for case in cases],
         "perfect": [perfect(case.sequence) for case in cases],

@@ -15,8 +15,10 @@ from video_mocap.backend.keypoints import Keypoints
 from video_mocap.backend.tracking.appearance import BINS, colour_distance, colours_of
 from video_mocap.backend.tracking.gaps import FILLED, fill_gaps, runs
 from video_mocap.backend.tracking.links import Link, chains
+from video_mocap.backend.tracking.pieces import Piece, give_scraps
 from video_mocap.backend.tracking.stitch import parse_stitches, stitch
 from video_mocap.backend.tracking.tracker import Tracker, Tracks
+from video_mocap.backend.tracking.tracklets import Tracklet
 from video_mocap.rigging.joints import KEYPOINTS
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -174,3 +176,14 @@ def test_a_stitch_that_is_none_is_refused_in_one_sentence() -> None:
     assert parse_stitches("2=1, 5 = 3") == [(2, 1), (5, 3)]
     imported = replace(_keypoints(), source={"name": "imported"})
     assert stitch(imported, [(2, 1)]).person_ids.tolist() == [1, 3]
+
+
+def test_scraps_of_somebody_who_is_never_certain_are_one_person() -> None:
+    def scrap(origin: int, first: int, x: float) -> Piece:
+        tracklet = Tracklet()
+        for frame in range(first, first + 6):
+            tracklet.extend(frame, frame / FPS, walker(x + 2 * frame), 0.5, None)
+        return Piece(tracklet, origin, scrap=True)
+
+    pieces = [scrap(0, 0, 100), scrap(1, 6, 100), scrap(2, 12, 700), scrap(3, 12, 105)]
+    assert give_scraps([], pieces) == [[0, 1, 3], [2]]

@@ -113,12 +113,25 @@ def test_runs_of_exchanged_sides_are_put_right(start: int, end: int) -> None:
     assert swapped.all(1).sum() == end - start
 
 
-def test_exchanged_legs_alone_are_put_right() -> None:
-    clip = np.stack([walker(200, row / 5) for row in range(60)])
-    legs = np.array([name.endswith(("hip", "knee", "ankle", "heel", "toe")) for name in KEYPOINTS.names])
+ENDS = {
+    "face": ("eye", "ear"),
+    "arms": ("shoulder", "elbow", "wrist", "hand"),
+    "legs": ("hip", "knee", "ankle", "heel", "toe"),
+}
+
+
+@pytest.mark.parametrize("length", [1, 3, 30])
+@pytest.mark.parametrize("parts", [("legs",), ("arms",), ("arms", "legs")])
+def test_an_exchanged_part_is_put_right_and_nothing_else(parts: tuple[str, ...], length: int) -> None:
+    clip = np.stack([walker(200 + row, row / 5) for row in range(90)])
+    clip[..., :2] += np.random.default_rng(0).normal(0, 2, clip[..., :2].shape)
+    ends = tuple(end for part in parts for end in ENDS[part])
+    rows = [row for row, name in enumerate(KEYPOINTS.names) if name.endswith(ends)]
     confused = clip.copy()
-    confused[30:33] = np.where(legs[None, :, None], clip[30:33][:, KEYPOINTS.mirror], clip[30:33])
-    np.testing.assert_array_equal(_corrected(confused)[0], clip)
+    confused[30 : 30 + length, rows] = clip[30 : 30 + length][:, KEYPOINTS.mirror][:, rows]
+    found, swapped = _corrected(confused)
+    np.testing.assert_array_equal(found, clip)
+    assert swapped.sum(0).tolist() == [length * (part in parts) for part in ENDS]
 
 
 @pytest.mark.parametrize("fps", [5, 30, 60])

@@ -68,11 +68,12 @@ def _runs(flags: np.ndarray) -> np.ndarray:
 
 
 def give_scraps(people: list[list[int]], pieces: Sequence[Piece]) -> list[list[int]]:
-    """People as rows of pieces, each with the scraps that fit, in order of time; scraps that fit nobody are people of
-    their own.
+    """People as rows of pieces, each with the scraps that fit, in order of time; scraps that fit nobody, and fit each
+    other, are people of their own.
 
     A scrap fits who owns what lies before and after it in its tracklet, else whose way between two pieces, or from one
-    on, is nearest.
+    on, is nearest. Scraps given before are part of it: who is never certain, since the detector gives two versions of
+    them at once, is scraps only.
     """
     owner = {row: person for person, rows in enumerate(people) for row in rows}
     out = [list(rows) for rows in people]
@@ -86,7 +87,7 @@ def give_scraps(people: list[list[int]], pieces: Sequence[Piece]) -> list[list[i
         if len(beside) == 1 and beside <= set(free):
             person = beside.pop()
         else:
-            person = _nearest(piece, [(person, people[person]) for person in free if person < len(people)], pieces)
+            person = _nearest(piece, [(person, out[person]) for person in free], pieces)
         if person is not None and _other_clothes([pieces[other] for other in out[person]], piece):
             person = None
         if person is None:
