@@ -8,7 +8,7 @@ from typing import Any
 
 from ..rigging.people import suggested_merges
 from ..rigging.report.measure import report_of
-from ..rigging.report.words import complaints, is_doubtful, person_rows, reason
+from ..rigging.report.words import complaints, is_doubtful, motion, person_rows, reason, source
 from ..rigging.take import Take
 
 #: What to do in the panels about something that nobody gave.
@@ -54,14 +54,14 @@ def take_report(take: Take) -> TakeReport:
     """In words what the take's report says; of a take that brings none, it is made."""
     found = report_of(take)
     camera, world = found["camera"], found["world"]
-    said = {"focal_length": camera["focal_length"], "scale": world["scale"]["source"]}
-    others = [f"{key} from {world[key]['source']}" for key in ("level", "floor") if world[key]["source"]]
-    sources = [f"camera {'moving' if camera['moving'] else 'still'}", *others]
+    said = {"focal_length": camera | {"source": camera["focal_length"]}, "scale": world["scale"]}
+    others = [f"{key} from {source(world[key])}" for key in ("level", "floor") if world[key]["source"]]
+    sources = [f"camera {motion(camera)}", *others]
     people = {int(person): _person(report) for person, report in found["persons"].items()}
     return TakeReport(
         people,
-        tuple(_ADVICE[key].format(said[key]) for key in found["guessed"]),
-        ", ".join(sources).capitalize(),
+        tuple(_ADVICE[key].format(source(said[key])) for key in found["guessed"]),
+        _sentence(", ".join(sources)),
         tuple(suggested_merges(take)),
     )
 
@@ -71,8 +71,12 @@ def _person(report: dict[str, Any]) -> PersonReport:
     places = () if is_doubtful(report) else tuple(Place(each["start"], _place(each)) for each in report["stretches"])
     if places:
         wrong.append("look at one place" if len(places) == 1 else f"look at {len(places)} places")
-    rows = tuple((what.capitalize(), value, grade) for what, value, grade in person_rows(report))
+    rows = tuple((_sentence(what), value, grade) for what, value, grade in person_rows(report))
     return PersonReport("; ".join(wrong) or "good", not wrong, rows, places)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _place(stretch: dict[str, Any]) -> str:

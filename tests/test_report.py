@@ -188,16 +188,21 @@ def test_who_may_be_nobody_is_said_to_be() -> None:
 def test_what_was_guessed_is_said_with_what_to_do() -> None:
     take = seen_take()
     stages = {
-        "world": {"name": "lifted up and standing feet", "level": {"source": "vanishing points", "certainty": 0.8}}
+        "world": {
+            "name": "lifted up and standing feet",
+            "level": {"source": "vanishing points", "certainty": "about 2 degrees"},
+        }
     }
     take.metadata.update(focal_length="assumed", options={"height": None}, stages=stages)
     found = report(take)
     assert found["guessed"] == ["focal_length", "scale"]
-    assert found["world"]["level"] == {"source": "vanishing points", "certainty": 0.8}
+    assert found["world"]["level"] == {"source": "vanishing points", "certainty": "about 2 degrees"}
     lines = "\n".join(guess_lines(found))
     assert "focal length 1100 px, 60 degrees wide: assumed; give it" in lines
-    assert "level: vanishing points (certainty 0.8)" in lines
+    assert "level: vanishing points (about 2 degrees)" in lines
     assert "camera: still" in lines
+    take.metadata["camera_motion"] = "unknown"
+    assert "camera: taken as still, the background does not say" in guess_lines(report(take))
     take.metadata.update(focal_length="field of view given", options={"height": 1.8})
     assert report(take)["guessed"] == []
     moving = np.repeat(take.world_to_camera, 90, 0)

@@ -16,7 +16,8 @@ _STILL = 1e-4
 
 
 def camera(take: Take) -> dict[str, Any]:
-    """Focal length, field of view, where they come from, and whether the camera moves."""
+    """Focal length, field of view, where they come from, and whether the camera moves; motion: what was found of that,
+    where somebody looked."""
     focal, width = float(take.intrinsics[0, 0]), float(take.image_size[0])
     found: dict[str, Any] = {
         "focal_length_px": round(focal, 1),
@@ -24,6 +25,8 @@ def camera(take: Take) -> dict[str, Any]:
         "focal_length": _text(take.metadata.get("focal_length")),
         "moving": _moves(take.world_to_camera),
     }
+    motion = _text(take.metadata.get("camera_motion"))
+    found |= {} if motion is None else {"motion": motion}
     return found | _certainty(take.metadata.get("focal_length_certainty"))
 
 

@@ -85,13 +85,24 @@ def guess_lines(report: Mapping[str, Any]) -> list[str]:
     width = f"{camera['field_of_view_degrees']:.0f} degrees wide"
     lens = {"source": camera["focal_length"] or "nobody says where it comes from"} | camera
     lines = [_line(f"focal length {camera['focal_length_px']:.0f} px, {width}", lens, report, "focal_length")]
-    lines.append("camera: " + ("moving" if camera["moving"] else "still"))
+    lines.append(f"camera: {motion(camera)}")
     return lines + [_line(key, world[key], report, key) for key in ("level", "floor", "scale") if world[key]["source"]]
 
 
 def _line(what: str, said: Mapping[str, Any], report: Mapping[str, Any], key: str) -> str:
-    sure = f" (certainty {said['certainty']})" if "certainty" in said else ""
-    return f"{what}: {said['source']}{sure}" + (f"; {_ADVICE[key]}" if key in report["guessed"] else "")
+    return f"{what}: {source(said)}" + (f"; {_ADVICE[key]}" if key in report["guessed"] else "")
+
+
+def source(said: Mapping[str, Any]) -> str:
+    """Where something comes from, and how well it is known, if anybody said."""
+    return f"{said['source']} ({said['certainty']})" if "certainty" in said else str(said["source"])
+
+
+def motion(camera: Mapping[str, Any]) -> str:
+    """What the camera did."""
+    if camera["moving"]:
+        return "moving"
+    return "taken as still, the background does not say" if camera.get("motion") == "unknown" else "still"
 
 
 def report_lines(report: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
