@@ -55,6 +55,7 @@ BESIDE = (
     "backend.training",
     "backend.lifting.training",
     "backend.detection.bottomup.training",
+    "backend.world.training",
 )
 
 

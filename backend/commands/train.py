@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`video-mocap train`: a lifter of one's own, from a library of motion, or a detector, from labelled pictures."""
+"""`video-mocap train`: a lifter or contacts of one's own, from a library of motion; a detector, from pictures."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
-from . import checks, options, train_detector
+from . import checks, options, train_contacts, train_detector
 
 if TYPE_CHECKING:
     from ..lifting.training.settings import Settings
     from .console import Console
 
-HELP = "train a lifter from motion capture, adapt it to footage; train a detector from pictures"
+HELP = "train a lifter or contacts from motion capture, adapt a lifter to footage; train a detector from pictures"
 WHAT = (
-    "lifter, detector: begin or go on; adapt: a lifter with footage of your own beside; "
+    "lifter, contacts, detector: begin or go on; adapt: a lifter with footage of your own beside; "
     "export: weights for --lifter or --detector"
 )
 #: How to adapt unless a file says otherwise: not far from weights that know people.
@@ -26,10 +26,13 @@ ADAPTING = {"steps": 1000, "rate": 1e-4, "warmup": 50, "average": 100}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `train` takes."""
-    parser.add_argument("what", choices=("lifter", "adapt", "detector", "export"), help=WHAT)
+    parser.add_argument("what", choices=("lifter", "adapt", "contacts", "detector", "export"), help=WHAT)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of this training; one that is there goes on")
     parser.add_argument(
-        "--motion", type=Path, metavar="FOLDER", help="for a lifter: a motion library, with folders train and val"
+        "--motion",
+        type=Path,
+        metavar="FOLDER",
+        help="for a lifter or contacts: a motion library, with folders train and val",
     )
     parser.add_argument(
         "--footage",
@@ -58,12 +61,14 @@ def usage_problem(arguments: argparse.Namespace) -> str | None:
         return "-o is for export"
     if (arguments.what == "adapt") != bool(arguments.footage):
         return "adapt needs --footage X.keypoints.npz" if arguments.what == "adapt" else "--footage is for adapt"
-    if arguments.what in ("lifter", "adapt") and arguments.motion is None:
+    if arguments.what in ("lifter", "adapt", "contacts") and arguments.motion is None:
         return f"{arguments.what} needs --motion FOLDER"
     if arguments.what == "detector" and arguments.motion is not None:
         return "--motion is for lifters; a detector needs --pictures FOLDER_OR_JSON"
     if arguments.what == "detector" and arguments.pictures is None:
         return "detector needs --pictures FOLDER_OR_JSON"
+    if arguments.what == "contacts" and arguments.initial is not None:
+        return "--initial is for lifters and detectors"
     for name in ("pictures", "images", "validation"):
         if arguments.what != "detector" and getattr(arguments, name) is not None:
             return f"--{name} is for detector"
@@ -74,6 +79,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Train, or write the weights of a training."""
     if arguments.what == "detector":
         return train_detector.train(arguments, console)
+    if arguments.what == "contacts":
+        return train_contacts.train(arguments, console)
     return _export(arguments, console) if arguments.what == "export" else _train(arguments, console)
 
 
@@ -126,6 +133,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 def _export(arguments: argparse.Namespace, console: Console) -> int:
     checks.check_output(arguments.output, (".safetensors",))
+    if train_contacts.is_contacts_run(arguments.run):
+        return train_contacts.export(arguments, console)
     from ..detection.bottomup.training.train import is_detector_run
 
     if is_detector_run(arguments.run):
