@@ -2,14 +2,16 @@
 """The world of a capture: validation motion through virtual cameras, before and after refinement.
 
     python benchmarks/world.py MOTION_LIBRARY [--clips 24] [--focal right 0.7 0.85 1.2 1.4 unknown]
-                               [--camera static panning] [--ablate TERM ...] [--by-kind] [--json FILE]
+                               [--camera static panning untold] [--ablate TERM ...] [--by-kind] [--json FILE]
     python benchmarks/world.py --compare OLD.jsonl NEW.jsonl
 
 MOTION_LIBRARY has a folder `val`: people and motion that the lifter was not trained on (`world_clips.py`). Each clip is
 up to 8 s at 30 frames a second with the measured noise of a detector, which now and then loses the person: such frames
 count for steadiness and for the floor, not for accuracy. "before" is the lifter's pose at the root, with
 the level that the lifter votes for and the floor under the lowest feet; "after" what the refinement makes of it.
-Focal length: told rightly, told so many times too long, or not told ("unknown"). --ablate: with the standard deviation
+Focal length: told rightly, told so many times too long, or not told ("unknown"). Of a panning camera the background's
+movement is exact, as if it had been followed without an error; "untold" is a panning camera that is taken for one that
+stands still. --ablate: with the standard deviation
 of a term of the refinement's options a thousand times as large, so that it says nothing.
 
 Lengths are in mm, means over the clips:
@@ -39,6 +41,7 @@ from typing import Any
 
 import numpy as np
 from video_mocap.backend import pipeline
+from video_mocap.backend.background.turning import motion_of
 from video_mocap.backend.keypoints import Keypoints
 from video_mocap.backend.lifting.lifter import Lifter
 from video_mocap.backend.progress import Progress
@@ -46,12 +49,14 @@ from video_mocap.backend.refinement.refine import Options
 from video_mocap.backend.stages.lifting import choose_lens, lift_people
 from video_mocap.backend.stages.people import Person, place_people
 from video_mocap.backend.stages.refinement import refine_people
+from video_mocap.backend.stages.turning import how_it_turned, turned_lens
 from video_mocap.backend.world.contacts import FOOT_ROWS
 from video_mocap.backend.world.ground import Ground, mean_up, world_from_camera
 from world_clips import Clip, load_clips
 from world_measures import HEADER, cells, measures
 
 FOCALS = ("right", "0.7", "0.85", "1.2", "1.4", "unknown")
+CAMERAS = ("static", "panning", "untold")
 _ABLATED = 1000.0
 
 
@@ -64,41 +69,53 @@ class Chain:
     variants: dict[str, Options]
 
 
-def told(clip: Clip, focal: str) -> Keypoints:
-    """The clip's keypoints with what is said about the focal length."""
+def told(clip: Clip, camera: str, focal: str) -> Keypoints:
+    """The clip's keypoints with what is said about its lens and how its camera turned."""
+    keypoints, true = clip.keypoints, clip.camera.intrinsics
+    if camera == "panning":
+        turns = clip.camera.rotation @ clip.camera.rotation[0].T
+        keypoints = replace(keypoints, background=motion_of(turns, true, clip.camera.size))
     if focal == "unknown":
-        return clip.keypoints
+        return keypoints
     factor = 1.0 if focal == "right" else float(focal)
     scale = np.array([[factor, 1, 1], [1, factor, 1], [1, 1, 1]])
-    return replace(clip.keypoints, intrinsics=clip.camera.intrinsics * scale)
+    return replace(keypoints, intrinsics=true * scale)
 
 
-def stages(clip: Clip, focal: str, chain: Chain) -> Iterator[tuple[str, dict[str, float]]]:
+def stages(clip: Clip, camera: str, focal: str, chain: Chain) -> Iterator[tuple[str, dict[str, float]]]:
     """Names and measures of what a capture has before refinement, and after every variant of it."""
-    keypoints = told(clip, focal)
-    lens = choose_lens(keypoints, None, None, "keypoints file")
-    lifted = lift_people(keypoints, lens, chain.lifter, lambda: chain.draft, Progress())
+    keypoints = told(clip, camera, focal)
+    turning = how_it_turned(keypoints, "auto")
+    lens = turned_lens(choose_lens(keypoints, None, None, "keypoints file"), turning, keypoints.image_size)
+    lifted = lift_people(keypoints, lens, chain.lifter, lambda: chain.draft, Progress(), turning.matrices)
     intrinsics = lifted.lens.intrinsics
+    turns = turning.matrices(intrinsics)
 
     def measured(joints: np.ndarray, world_to_camera: np.ndarray) -> dict[str, float]:
         found = measures(joints, world_to_camera, clip)
         return {**found, "focal": 100 * abs(intrinsics[0, 0] / clip.camera.focal - 1)}
 
-    yield "before", measured(*_unrefined(place_people(keypoints, lifted)[0]))
+    yield "before", measured(*_unrefined(place_people(keypoints, lifted)[0], turns))
     for name, options in chain.variants.items():
         people = place_people(keypoints, lifted)
-        world = refine_people(people, keypoints, intrinsics, options, None, Progress())
+        world = refine_people(people, keypoints, intrinsics, options, None, Progress(), turns)
         yield name, measured(world.joints[0], world.world_to_camera)
 
 
-def _unrefined(person: Person) -> tuple[np.ndarray, np.ndarray]:
-    """A placed person in a world of the lifter's level: joints (F, 26, 3) and world to camera (1, 4, 4)."""
-    votes = person.lifted.up
-    up = mean_up(np.zeros((0, 3)) if votes is None else votes, person.lifted.confidence.mean(-1))
-    lowest = (person.positions[:, FOOT_ROWS] @ up).min(1)
+def _unrefined(person: Person, turns: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """A placed person in a world of the lifter's level: joints (F, 26, 3) and world to camera (1 or F, 4, 4).
+
+    turns: (F, 4, 4) from the first frame's camera axes to every frame's, or None.
+    """
+    turns = np.eye(4)[None] if turns is None else turns
+    still = turns[:, :3, :3]
+    positions, votes = person.positions @ still, person.lifted.up
+    votes = np.zeros((0, 3)) if votes is None else (votes[:, None] @ still)[:, 0]
+    up = mean_up(votes, person.lifted.confidence.mean(-1))
+    lowest = (positions[:, FOOT_ROWS] @ up).min(1)
     ground = Ground(up, -float(np.nanpercentile(lowest, 20)), np.ones(1))
-    to_world = world_from_camera(ground, np.nanmean(person.positions[:, 0], axis=0))
-    return person.positions @ to_world[:3, :3].T + to_world[:3, 3], np.linalg.inv(to_world)[None]
+    to_world = world_from_camera(ground, np.nanmean(positions[:, 0], axis=0))
+    return positions @ to_world[:3, :3].T + to_world[:3, 3], turns @ np.linalg.inv(to_world)
 
 
 def variants(ablate: Sequence[str]) -> dict[str, Options]:
@@ -117,7 +134,7 @@ def run(clips: Sequence[Clip], camera: str, focals: Sequence[str], chain: Chain,
     for focal in focals:
         found = defaultdict(list)
         for clip in clips:
-            for stage, values in stages(clip, focal, chain):
+            for stage, values in stages(clip, camera, focal, chain):
                 found[stage].append((clip, values))
                 rows.append({"clip": clip.name, "kind": clip.kind, "camera": camera, "focal": focal, "stage": stage})
                 rows[-1].update({name: round(value, 4) for name, value in values.items()})
@@ -160,7 +177,7 @@ def main() -> None:
     parser.add_argument("motion", type=Path, nargs="?")
     parser.add_argument("--clips", type=int, default=24, help="per camera, at most")
     parser.add_argument("--focal", nargs="+", default=FOCALS, help="right, unknown, or factors on the true one")
-    parser.add_argument("--camera", nargs="+", default=("static", "panning"), choices=("static", "panning"))
+    parser.add_argument("--camera", nargs="+", default=CAMERAS, choices=CAMERAS)
     parser.add_argument("--ablate", nargs="+", default=(), metavar="TERM", help="of the refinement's options")
     parser.add_argument("--by-kind", action="store_true", help="a line for every kind of motion")
     parser.add_argument("--lifter", default="default", help="a name or weights")
@@ -175,10 +192,10 @@ def main() -> None:
     print(f"| camera | focal length | stage | {' | '.join(HEADER)} |\n|{'---|' * (3 + len(HEADER))}", flush=True)
     rows = []
     for camera in arguments.camera:
-        clips = load_clips(arguments.motion, arguments.clips, camera == "panning")
+        clips = load_clips(arguments.motion, arguments.clips, camera != "static")
         # A turning camera that a capture takes for one that stands still is wrong whatever the focal length.
-        focals = arguments.focal if camera == "static" else arguments.focal[:1]
-        rows += run(clips, camera if camera == "static" else "panning, not told", focals, chain, arguments.by_kind)
+        focals = arguments.focal[:1] if camera == "untold" else arguments.focal
+        rows += run(clips, camera, focals, chain, arguments.by_kind)
     if arguments.json:
         arguments.json.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
