@@ -105,6 +105,9 @@ def test_a_capture_reports_itself(take: Take) -> None:
     assert take.metadata["report"] == report(take)
     assert take.metadata["report"]["persons"]["1"]["seen"] == len(take.times)
     assert "focal_length" in take.metadata["report"]["guessed"]
+    world = take.metadata["report"]["world"]
+    assert world["level"]["certainty"].endswith("degrees")
+    assert world["scale"]["certainty"].endswith("%")
 
 
 def test_intrinsics_of_the_file_win_over_a_guess_and_lose_to_the_user() -> None:

@@ -19,7 +19,7 @@ from ..keypoints import Keypoints
 from ..progress import Progress
 from ..refinement.refine import Options
 from ..world.contacts import contact_probability, middle_of_feet, resting_weight
-from ..world.ground import Ground, fit_ground, mean_up, world_from_camera
+from ..world.ground import LIFTED_TILT, POSTURE_TILT, Ground, fit_ground, mean_up, world_from_camera
 from ..world.posture import upright
 from .people import Person, refine_person
 
@@ -32,13 +32,15 @@ class World:
     """P people in the world, over F frames.
 
     joints: (P, F, 26, 3) metres, Z up, floor at 0; NaN where nothing is known. contacts: (P, F, 4).
-    world_to_camera: (1 or F, 4, 4), OpenCV axes. warnings: one sentence each.
+    world_to_camera: (1 or F, 4, 4), OpenCV axes. warnings: one sentence each. ground: how well level, floor and sizes
+    are known, where they had to be found.
     """
 
     joints: np.ndarray
     contacts: np.ndarray
     world_to_camera: np.ndarray
     warnings: tuple[str, ...] = ()
+    ground: Ground | None = None
 
 
 def smoothed(smoothing: float) -> Options:
@@ -73,13 +75,14 @@ def refine_people(
     for number, person in enumerate(people):
         progress.step(STAGE, 2 * number, 2 * len(people))
         refine_person(person, keypoints, intrinsics, options, camera)
-    ground = _find_ground(people, keypoints.times, tilt)
+    ground = _find_ground(people, keypoints.times, tilt, tilt.up)
     for number, person in enumerate(people):
         progress.step(STAGE, 2 * number + 1, 2 * len(people))
         _find_contacts(person, keypoints.times, ground, number)
         refine_person(person, keypoints, intrinsics, options, camera)
     progress.step(STAGE, 2 * len(people), 2 * len(people))
-    ground = _find_ground(people, keypoints.times, ground.up)
+    # From the votes again: the feet may speak once.
+    ground = _find_ground(people, keypoints.times, tilt, ground.up)
     for number, person in enumerate(people):
         _find_contacts(person, keypoints.times, ground, number)
     return _world(people, keypoints, _sized(ground, people[0], height), camera)
@@ -99,27 +102,35 @@ def stature(person: Person) -> float:
     return float(rest_skeleton(person.positions, segment_rotations(person.positions), believed).joints[_HEAD, 2])
 
 
-def _tilt(people: list[Person]) -> np.ndarray:
-    """World's up in camera axes (3,), from every frame of every person; from how they stand if the lifter does not know
-    it; level if they never do."""
-    votes, weights = [], []
+@dataclass(frozen=True)
+class _Tilt:
+    """World's up in camera axes (3,), before any foot has stood, and how well it is known, as `LIFTED_TILT`."""
+
+    up: np.ndarray
+    error: tuple[float, float]
+
+
+def _tilt(people: list[Person]) -> _Tilt:
+    """From every frame of every person; from how they stand if the lifter does not know it; level if they never do."""
+    votes, weights, error = [], [], LIFTED_TILT
     for person in people:
         up, weight = person.lifted.up, person.lifted.confidence[:, person.given].mean(-1)
         if up is None:
             up, standing = upright(person.lifted.joints)
-            weight = weight * standing
+            weight, error = weight * standing, POSTURE_TILT
         votes.append(up)
         weights.append(weight)
-    return mean_up(np.concatenate(votes), np.concatenate(weights))
+    return _Tilt(mean_up(np.concatenate(votes), np.concatenate(weights)), error)
 
 
-def _find_ground(people: list[Person], times: np.ndarray, up: np.ndarray) -> Ground:
+def _find_ground(people: list[Person], times: np.ndarray, tilt: _Tilt, up: np.ndarray) -> Ground:
+    """up: (3,) the best guess so far, by which feet stand or not."""
     feet, standing = [], []
     for person in people:
         parts = [(person.feet(up)[part], times[part]) for part in person.parts]
         feet.append(np.concatenate([middle_of_feet(points) for points, _ in parts]))
         standing.append(np.concatenate([resting_weight(points, clock, up) for points, clock in parts]))
-    ground = fit_ground(up, feet, standing)
+    ground = fit_ground(tilt.up, feet, standing, tilt.error)
     if np.isfinite(ground.height):
         return ground
     # Nobody ever stands: the lowest foot is as near to the floor as can be said.
@@ -138,8 +149,7 @@ def _sized(ground: Ground, first: Person, height: float | None) -> Ground:
     """The ground with everything, also the camera's distance, scaled so that the first person is `height` tall."""
     if height is None:
         return ground
-    factor = height / (stature(first) * float(ground.sizes[0]))
-    return replace(ground, height=factor * ground.height, sizes=factor * ground.sizes)
+    return ground.scaled(height / (stature(first) * float(ground.sizes[0])))
 
 
 def _world(people: list[Person], keypoints: Keypoints, ground: Ground, camera: np.ndarray | None) -> World:
@@ -150,4 +160,5 @@ def _world(people: list[Person], keypoints: Keypoints, ground: Ground, camera: n
     world = joints @ to_world[:3, :3].T + to_world[:3, 3]
     from_world = np.linalg.inv(to_world)[None]
     world_to_camera = from_world if camera is None else camera @ from_world
-    return World(world, np.stack([person.contacts for person in people]), world_to_camera)
+    contacts = np.stack([person.contacts for person in people])
+    return World(world, contacts, world_to_camera, ground=ground)

@@ -15,6 +15,7 @@ from ..keypoints import Keypoints
 from ..lifting.confidence import converted_joints
 from ..lifting.lifter import LifterInfo
 from ..root.table import DEFAULT
+from ..world.ground import Ground
 from .lifting import ASSUMED, KNOWN_CAMERA, Lens
 from .people import Person
 from .refinement import World
@@ -44,7 +45,7 @@ def make_take(
         keypoint_names=keypoints.keypoint_names,
         keypoints=np.stack([person.keypoints for person in people]).astype(np.float32),
         contacts=world.contacts.astype(np.float32),
-        metadata=metadata,
+        metadata=_with_certainties(metadata, world.ground),
     )
     return with_report(take)
 
@@ -95,3 +96,17 @@ def provenance(
         },
         "warnings": noticed,
     }
+
+
+def _with_certainties(metadata: dict[str, Any], ground: Ground | None) -> dict[str, Any]:
+    """The metadata with how well level, floor and scale are known, in words, of a world that had to be found."""
+    if ground is None:
+        return metadata
+    certainties = {"level": f"within about {ground.tilt_error:.1f} degrees"}
+    if np.isfinite(ground.height_error):
+        certainties["floor"] = f"within about {100 * ground.height_error:.0f} cm"
+    if metadata["options"].get("height") is None:
+        certainties["scale"] = f"within about {100 * float(np.mean(ground.size_errors)):.0f} %"
+    stages = dict(metadata["stages"])
+    stages["world"] = stages["world"] | {key: {"certainty": value} for key, value in certainties.items()}
+    return metadata | {"stages": stages}
