@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From where on a number of a report is fair, and from where on poor; docs/benchmarks.md has what was measured."""
+"""From where on a number of a report is fair, and from where on poor.
+
+Of jitter, sliding and the floor: good is what 95 % of clips of people's own motion have, recorded without any camera's
+guess, and poor what has twice as much. Of the picture: frames beyond it were off in 3D by twice as much as others.
+Measured by benchmarks/reports.py; the numbers are in docs/benchmarks.md.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +40,6 @@ LIMITS = {
     "reprojection_median_percent": Limit(1.5, 3.0),
     "jitter_ratio": Limit(2.0, 4.0),
     "bone_variation_percent": Limit(1.0, 3.0),
-    "foot_slide_mm_s": Limit(95.0, 190.0),
+    "foot_slide_mm_s": Limit(100.0, 200.0),
     "below_floor_99_mm": Limit(35.0, 70.0),
 }
