@@ -20,8 +20,7 @@ from .grouping.people import group_people
 from .keypoints import Keypoints
 from .progress import Progress, Step
 from .tracking.appearance import colours_of
-from .tracking.gaps import fill_gaps, runs
-from .tracking.sides import correct_sides
+from .tracking.finish import finish_tracks
 from .tracking.tracker import Tracker, Tracks
 
 STAGE = "detection"
@@ -62,17 +61,15 @@ def observe(
         progress.report(Step(STAGE, done, max(total, done) if total is not None else None))
     tracks = tracker.finish()
     _check(tracks, seen, info)
-    mirror = KEYPOINTS.mirror
-    corrected = [correct_sides(person, tracks.times, mirror, KEYPOINTS.names)[0] for person in tracks.keypoints]
-    whole = [fill_gaps(person, tracks.times) for person in corrected]
+    whole = finish_tracks(tracks.keypoints, tracks.times, tracks.person_ids, KEYPOINTS.names, tracks.suggestions)
     return Keypoints(
         fps=info.fps,
         times=tracks.times,
         image_size=(info.width, info.height),
         keypoint_names=KEYPOINTS.names,
         person_ids=tracks.person_ids,
-        keypoints=np.stack([keypoints for keypoints, _ in whole]),
-        source={**detector.source, "tracking": _described(tracks, [filled for _, filled in whole])},
+        keypoints=whole.keypoints,
+        source={**detector.source, "tracking": whole.note},
         background=background.finish(),
     )
 
@@ -97,19 +94,6 @@ def _looked_at(frames: Iterable[Frame], detector: Detector, progress: Progress) 
             waiting = []
     if waiting:
         yield from look(waiting)
-
-
-def _described(tracks: Tracks, filled: Sequence[np.ndarray]) -> dict[str, object]:
-    """What tracking has to say, JSON-able; see docs/tracking.md."""
-    return {
-        "filled": {
-            str(person): runs(made) for person, made in zip(tracks.person_ids, filled, strict=True) if made.any()
-        },
-        "suggestions": [
-            {"persons": [each.first, each.second], "probability": round(each.probability, 2)}
-            for each in tracks.suggestions
-        ],
-    }
 
 
 def _check(tracks: Tracks, seen: int, info: FootageInfo) -> None:

@@ -16,6 +16,8 @@ from video_mocap.backend.exchange.joint_sets import SETS, set_of
 from video_mocap.backend.exchange.look import frame_numbers
 from video_mocap.backend.exchange.names import our_name, set_by_names
 from video_mocap.backend.keypoints import Keypoints
+from video_mocap.backend.tracking.gaps import FILLED
+from video_mocap.backend.tracking.stitch import suggestions_of
 from video_mocap.rigging.joints import COCO17, KEYPOINTS
 
 SIZE = (1280, 720)
@@ -100,7 +102,7 @@ def test_missing_files_are_frames_without_people_and_numbers_begin_anywhere(tmp_
     found = import_keypoints(openpose(tmp_path / "a", {n: [on("coco-18", person(200))] for n in numbers}), OPTIONS)
     assert len(found.times) == 9
     assert found.times[0] == 0.0
-    assert (points_of(found, "nose")[:, 2] > 0).tolist() == [n in numbers for n in range(1, 10)]
+    assert (points_of(found, "nose")[:, 2] > FILLED).tolist() == [n in numbers for n in range(1, 10)]
     late = openpose(tmp_path / "b", {n: [on("coco-18", person(200))] for n in range(50, 60)})
     found = import_keypoints(late, OPTIONS)
     assert found.times[0] == pytest.approx(2.0)
@@ -406,6 +408,29 @@ def test_sides_are_corrected_when_asked_for(tmp_path: Path) -> None:
     found = import_keypoints(path, ImportOptions(fps=25.0, image_size=SIZE, correct_sides=True))
     assert np.ptp(points_of(found, "left_knee")[:, 0]) == 0
     assert warned(found, "in 3 frames")
+
+
+def test_short_gaps_are_filled_and_flagged_and_long_ones_are_left(tmp_path: Path) -> None:
+    frames = {n: [(4, person(400 + 2 * n))] for n in range(60) if n not in (10, 11, 12) and not 30 <= n < 45}
+    found = import_keypoints(put(tmp_path / "a.json", alphapose(frames)), OPTIONS)
+    nose = points_of(found, "nose")
+    np.testing.assert_allclose(nose[10:13, 0], [420, 422, 424])
+    np.testing.assert_allclose(nose[10:13, 2], FILLED)
+    assert np.isnan(nose[30:45, :2]).all()
+    assert found.source["tracking"] == {"filled": {"4": [[10, 12]]}, "suggestions": []}
+
+
+@pytest.mark.parametrize(("back", "suggested"), [(35, [[1, 9]]), (300, [])])
+def test_who_comes_back_soon_under_another_name_may_be_the_same(
+    tmp_path: Path, back: int, suggested: list[list[int]]
+) -> None:
+    frames = {n: [(5, person(1000))] for n in range(back + 20)}
+    for n, listed in frames.items():
+        if n < 20 or n >= back:
+            listed.append((1 if n < 20 else 9, person(300 + 2 * min(n, 60))))
+    found = import_keypoints(put(tmp_path / "a.json", alphapose(frames)), OPTIONS)
+    assert found.person_ids.tolist() == [1, 5, 9]
+    assert [each["persons"] for each in suggestions_of(found)] == suggested
 
 
 def test_frame_numbers() -> None:

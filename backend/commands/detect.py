@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     from .. import pipeline
     from ..keypoints import write_keypoints
-    from ..tracking.stitch import suggestions_of
+    from ..tracking.stitch import questions, suggestions_of
 
     started = time.monotonic()
     keypoints = pipeline.detect(video, options.capture_options(arguments), console.progress)
@@ -61,13 +61,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         [
             f"{frames} {'frame' if frames == 1 else 'frames'}, {people} {'person' if people == 1 else 'people'}, "
             f"took {seconds:.1f} s",
-            *(_question(each["persons"], each["probability"]) for each in suggestions),
+            *questions(suggestions),
             f"wrote {output}",
         ],
     )
     return 0
-
-
-def _question(persons: tuple[int, int], probability: float) -> str:
-    first, second = persons
-    return f"person {second} may be person {first} ({probability:.0%}); if so, lift with --stitch {second}={first}"

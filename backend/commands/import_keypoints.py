@@ -43,11 +43,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     from ..exchange.importing import import_keypoints
     from ..keypoints import write_keypoints
+    from ..tracking.stitch import questions, suggestions_of
 
     keypoints = import_keypoints(source, foreign_options.import_options(arguments), console.progress)
     write_keypoints(output, keypoints)
     console.close()
     found, warnings = keypoints.source, keypoints.source["warnings"]
+    suggestions = suggestions_of(keypoints)
     people, frames = len(keypoints.person_ids), len(keypoints.times)
     summary = {
         "output": str(output),
@@ -59,6 +61,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         "image_size": list(keypoints.image_size),
         "persons": [int(person) for person in keypoints.person_ids],
         "warnings": warnings,
+        "suggestions": suggestions,
     }
     console.result(
         summary,
@@ -67,6 +70,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             f"{summary['format']} with {summary['joint_set']}: {frames} {'frame' if frames == 1 else 'frames'} at "
             f"{keypoints.fps:g} frames/s, {people} {'person' if people == 1 else 'people'}; the footage begins with "
             f"frame {found['first_frame']}",
+            *questions(suggestions),
             f"wrote {output}",
         ],
     )

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..detection.base import person_scales
 from ..errors import UserError
-from ..tracking.tracker import Tracker, TrackingOptions
+from ..tracking.finish import suggestions_among
+from ..tracking.tracker import Suggestion, Tracker, TrackingOptions
 from .people import ForeignPeople
 
 #: These people were found and grouped by somebody else already: a track counts as a ghost only if it is very short.
@@ -20,12 +21,13 @@ _TRACKING = TrackingOptions(least_confidence=0.0, least_torso=0.0)
 @dataclass(frozen=True)
 class Identified:
     """P people over F frames: person_ids (P,), keypoints (P, F, K, 3), NaN, NaN, 0 where missing; names of people by
-    id, of whom the files name; warnings, one sentence each."""
+    id, of whom the files name; warnings, one sentence each; suggestions, who might be one."""
 
     person_ids: np.ndarray
     keypoints: np.ndarray
     names: dict[int, str]
     warnings: list[str]
+    suggestions: tuple[Suggestion, ...] = ()
 
 
 def identify(
@@ -44,10 +46,10 @@ def identify(
     complete = None not in told
     doubled = complete and any(len(set(who)) < len(who) for who in foreign.identities.values())
     if complete and not doubled:
-        found = _as_told(frames, foreign, numbers)
-    else:
-        found = _tracked(frames, foreign, numbers, fps, doubled)
-    return _most_prominent(_seen(found), max_persons)
+        found = _most_prominent(_seen(_as_told(frames, foreign, numbers)), max_persons)
+        times = np.array(numbers) / fps
+        return replace(found, suggestions=suggestions_among(found.keypoints, times, found.person_ids))
+    return _most_prominent(_seen(_tracked(frames, foreign, numbers, fps, doubled)), max_persons)
 
 
 def _as_told(frames: Mapping[int, np.ndarray], foreign: ForeignPeople, numbers: Sequence[int]) -> Identified:
@@ -92,14 +94,14 @@ def _tracked(
         warnings.append("the files do not say who is who from frame to frame, so people are tracked")
     if tracks.dropped:
         warnings.append(f"{tracks.dropped} people who are seen in a few frames only are left out")
-    return Identified(tracks.person_ids, keypoints, {}, warnings)
+    return Identified(tracks.person_ids, keypoints, {}, warnings, tracks.suggestions)
 
 
 def _seen(found: Identified) -> Identified:
     """Without people who have no point in any frame; `clean` has seen to it that somebody is left."""
     rows = (found.keypoints[..., 2] > 0).any((1, 2))
     names = {identity: name for identity, name in found.names.items() if identity in found.person_ids[rows]}
-    return Identified(found.person_ids[rows], found.keypoints[rows], names, found.warnings)
+    return _only(replace(found, names=names), np.flatnonzero(rows))
 
 
 def _most_prominent(found: Identified, most: int | None) -> Identified:
@@ -110,7 +112,14 @@ def _most_prominent(found: Identified, most: int | None) -> Identified:
     rows = np.sort(np.argsort(-weight, kind="stable")[:most])
     left = len(found.person_ids) - most
     warnings = [*found.warnings, f"{left} less prominent people are left out"]
-    return Identified(found.person_ids[rows], found.keypoints[rows], found.names, warnings)
+    return _only(replace(found, warnings=warnings), rows)
+
+
+def _only(found: Identified, rows: np.ndarray) -> Identified:
+    """The people of some rows."""
+    ids = found.person_ids[rows]
+    among = tuple(each for each in found.suggestions if each.first in ids and each.second in ids)
+    return replace(found, person_ids=ids, keypoints=found.keypoints[rows], suggestions=among)
 
 
 def _nobody(people: int, frames: int, joints: int) -> np.ndarray:

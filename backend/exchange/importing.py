@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...rigging.joints import KEYPOINTS, mirror_rows
+from ...rigging.joints import KEYPOINTS
 from ..errors import UserError
 from ..keypoints import Keypoints
 from ..lifting.confidence import mean_point
 from ..progress import Progress
-from ..tracking.sides import correct_sides
+from ..tracking.finish import finish_tracks
 from . import formats
 from .cleaning import clean
 from .identities import identify
@@ -35,7 +35,8 @@ class ImportOptions:
 
     format: name in `formats.FORMATS`. joint_set: name in `joint_sets.SETS`. fps: of the footage, Hz. image_size: width,
     height in pixels. first_frame: number of the footage's first frame in the files. max_persons: keep the most
-    prominent people only. footage: name of the video. correct_sides: exchange left and right where they jump.
+    prominent people only. footage: name of the video. correct_sides: exchange left and right where they jump. Short
+    gaps are filled and stitches suggested in any case, as where people are detected.
     """
 
     format: str | None = None
@@ -64,9 +65,11 @@ def import_keypoints(path: str | Path, options: ImportOptions, progress: Progres
     points, joint_names, conversion = convert(tracked.keypoints, foreign.joints)
     times = (np.array(numbers, np.float64) - first) / fps
     warnings = [*foreign.warnings, *cleaned.warnings, *warnings, *tracked.warnings, *_said(conversion, foreign.joints)]
-    if options.correct_sides:
-        points, remarks = _with_own_sides(points, times, joint_names)
-        warnings += remarks
+    whole = finish_tracks(
+        points, times, tracked.person_ids, joint_names, tracked.suggestions, sides=options.correct_sides
+    )
+    if whole.exchanged:
+        warnings.append(f"left and right were exchanged in {whole.exchanged} frames of a person")
     source: dict[str, object] = {
         "name": "imported",
         "file": Path(path).name,
@@ -75,6 +78,7 @@ def import_keypoints(path: str | Path, options: ImportOptions, progress: Progres
         "first_frame": first,
         "footage": options.footage,
         "warnings": warnings,
+        "tracking": whole.note,
     }
     if tracked.names:
         source["persons"] = {str(identity): person for identity, person in tracked.names.items()}
@@ -84,7 +88,7 @@ def import_keypoints(path: str | Path, options: ImportOptions, progress: Progres
         image_size=size,
         keypoint_names=joint_names,
         person_ids=tracked.person_ids,
-        keypoints=points.astype(np.float32),
+        keypoints=whole.keypoints.astype(np.float32),
         source=source,
     )
 
@@ -111,15 +115,6 @@ def convert(keypoints: np.ndarray, joints: ForeignSet) -> tuple[np.ndarray, tupl
         "ignored": sum(1 for row, name in enumerate(joints.names) if not name and not _is_used(row, joints)),
     }
     return out, names, conversion
-
-
-def _with_own_sides(points: np.ndarray, times: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
-    """The (P, F, K, 3) points with left and right exchanged where a detector confused them, and a sentence about it."""
-    mirror = mirror_rows(names)
-    corrected = [correct_sides(person, times, mirror, names) for person in points]
-    frames = sum(int(swapped.any(-1).sum()) for _, swapped in corrected)
-    warnings = [f"left and right were exchanged in {frames} frames of a person"] if frames else []
-    return np.stack([person for person, _ in corrected]), warnings
 
 
 def _is_used(row: int, joints: ForeignSet) -> bool:

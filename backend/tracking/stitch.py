@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypedDict
 
@@ -83,3 +84,15 @@ def suggestions_of(keypoints: Keypoints) -> list[Suggested]:
     """The pairs of people who might be one, the likeliest first; empty where nobody says."""
     tracking = keypoints.source.get("tracking")
     return list(tracking.get("suggestions") or []) if isinstance(tracking, dict) else []
+
+
+def questions(suggestions: Sequence[Suggested]) -> list[str]:
+    """A sentence each, that says what to do."""
+    said = []
+    for each in suggestions:
+        first, second = each["persons"]
+        said.append(
+            f"person {second} may be person {first} ({each['probability']:.0%}); if so, lift with "
+            f"--stitch {second}={first}"
+        )
+    return said
