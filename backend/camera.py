@@ -2,7 +2,7 @@
 """The pinhole camera: projection, rays, and intrinsics when a clip does not say them.
 
 Camera axes are OpenCV's (x right, y down, z forward), metres. Pixels have their origin at the top-left corner of the
-top-left pixel, so the middle of the image is (width / 2, height / 2). Lens distortion is not modelled here.
+top-left pixel, so the middle of the image is (width / 2, height / 2). `lens.py` knows of distortion.
 """
 
 from __future__ import annotations

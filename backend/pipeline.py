@@ -20,12 +20,14 @@ from .cache import StageCache, footage_identity, key_of
 from .errors import UserError
 from .files import save_arrays
 from .keypoints import Keypoints, keypoints_arrays, keypoints_from_arrays
+from .lens import FILM, focal_in_pixels, parse_distortion, without_distortion
 from .lifting.lifter import Lifter
 from .models import find_lifter
 from .progress import Progress, Step
 from .root.table import DEFAULT, ROOTS
 from .stages.known_camera import lens_of, refine_with_camera
 from .stages.lifting import (
+    ASSUMED,
     Lens,
     LiftedPeople,
     certainty_of,
@@ -56,10 +58,12 @@ class CaptureOptions:
 
     detector: name in `detection.base.DETECTORS`. quality: one of `QUALITIES`. max_persons: None for everybody.
     start, end: seconds of the footage. focal_length: pixels; fov: horizontal, degrees; camera: path of a known camera
-    (`.camera.npz`); at most one of the three, without any the lens is assumed. height: standing height of the first
-    person, metres; None assumes one. smoothing: factor on how smooth the motion has to be. device: "auto", "cpu" or
-    "cuda". lifter: "default", a name of the catalogue or the path of a checkpoint. stitch: tracks that are one person,
-    as in "2=1,5=3": 2 becomes 1, 5 becomes 3. root: how a person is put into space, one of `root.table.ROOTS`.
+    (`.camera.npz`); at most one of the three, without any the lens is found out or assumed. height: standing height of
+    the first person, metres; None assumes one. smoothing: factor on how smooth the motion has to be. device: "auto",
+    "cpu" or "cuda". lifter: "default", a name of the catalogue or the path of a checkpoint. stitch: tracks that are one
+    person, as in "2=1,5=3": 2 becomes 1, 5 becomes 3. root: how a person is put into space, one of `root.table.ROOTS`.
+    focal_mm: focal length in millimetres, the third way to say it; sensor: longer side of what it was filmed on,
+    millimetres, 36 if nobody says. distortion: of the lens, "k1,k2,p1,p2" or "k1,k2,p1,p2,k3" as OpenCV has them.
     camera_motion: one of `stages.turning.CHOICES`: whether a camera that nobody knows turned; "auto" looks at the
     background.
     """
@@ -79,6 +83,9 @@ class CaptureOptions:
     stitch: str = ""
     root: str = DEFAULT
     camera_motion: str = "auto"
+    focal_mm: float | None = None
+    sensor: float | None = None
+    distortion: str = ""
 
 
 def capture(
@@ -162,8 +169,15 @@ def _check(options: CaptureOptions) -> None:
         parse_stitches(options.stitch)
     if options.camera_motion not in CHOICES:
         raise UserError(f"the camera's motion must be one of {', '.join(CHOICES)}, not {options.camera_motion!r}")
-    if options.camera is not None and (options.focal_length is not None or options.fov is not None):
+    said = [options.focal_length is not None, options.fov is not None, options.focal_mm is not None]
+    if options.camera is not None and any(said):
         raise UserError("a known camera knows its focal length: give the camera, the focal length or the field of view")
+    if sum(said) > 1:
+        raise UserError("give the focal length in pixels, in millimetres or as a field of view, not two of them")
+    if options.sensor is not None and options.focal_mm is None:
+        raise UserError("the width of the sensor says nothing without the focal length in millimetres; give both")
+    if options.distortion:
+        parse_distortion(options.distortion)
 
 
 def _open_camera(options: CaptureOptions) -> CameraPath | None:
@@ -228,6 +242,8 @@ def _look(video: str | Path, info: FootageInfo, options: CaptureOptions, progres
         frames.close()
         detector.close()
     source = {**keypoints.source, "footage": Path(video).name, "warnings": warnings}
+    if info.focal_35mm is not None:
+        source["focal_35mm"] = info.focal_35mm
     # In the precision of the file: what comes from memory, cache or file is then lifted to the same take.
     return replace(keypoints, keypoints=keypoints.keypoints.astype(np.float32), source=source)
 
@@ -243,15 +259,24 @@ def _after_detection(
 ) -> Take:
     """Lifting and refinement. warnings: of the capture so far."""
     keypoints = _stitched(source.keypoints, options)
-    if camera is None and options.focal_length is None and options.fov is None:
+    if camera is None and not _says_lens(options):
         camera = source.camera
     turning = Turning(None, "known")
     if camera is not None:
         lens = lens_of(camera, keypoints.image_size)
+        distortion = None if camera.distortion is None else tuple(camera.distortion.tolist())
     else:
         turning = how_it_turned(keypoints, options.camera_motion)
-        lens = choose_lens(keypoints, options.focal_length, options.fov, source.lens)
+        lens = choose_lens(keypoints, _focal_length(options, keypoints), options.fov, source.lens)
         lens = turned_lens(lens, turning, keypoints.image_size)
+        distortion = parse_distortion(options.distortion) if options.distortion else None
+    if source.straightened is not None:  # these keypoints are a take's, which has none left
+        distortion = source.straightened
+    elif distortion is not None:
+        if lens.source == ASSUMED:
+            raise UserError("a lens's distortion means nothing without its focal length; give both")
+        keypoints = without_distortion(keypoints, lens.intrinsics, np.array(distortion))
+        turning = replace(turning, motion=None if turning.motion is None else keypoints.background)
     lifted = _lifting(keypoints, lens, turning, lifter, options, progress, cache, warnings)
     people = place_people(keypoints, lifted, options.root)
     if not people:
@@ -269,11 +294,24 @@ def _after_detection(
         chosen["camera"] = Path(options.camera).name
     metadata = provenance(people, keypoints, chosen, lifter.info, lifted.lens, [*world.warnings, *warnings])
     metadata |= {"camera_motion": turning.kind, "focal_length_certainty": certainty_of(lifted.lens)}
+    if distortion is not None:
+        metadata["distortion"] = list(distortion)
     present = {str(person.identity) for person in people}
     names = {identity: name for identity, name in source.persons.items() if identity in present}
     if names:
         metadata["persons"] = names
     return make_take(people, keypoints, lifted.lens, world, metadata)
+
+
+def _says_lens(options: CaptureOptions) -> bool:
+    return any(value is not None for value in (options.focal_length, options.fov, options.focal_mm))
+
+
+def _focal_length(options: CaptureOptions, keypoints: Keypoints) -> float | None:
+    """Pixels, if the user says it in any way but the field of view."""
+    if options.focal_mm is None:
+        return options.focal_length
+    return focal_in_pixels(keypoints.image_size, options.focal_mm, options.sensor or FILM)
 
 
 def _lifting(

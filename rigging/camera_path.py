@@ -26,6 +26,7 @@ class CameraPath:
 
     times: (N,) seconds from the first frame of the footage, increasing. image_size: width, height of the footage,
     pixels. intrinsics: (3, 3) pixels. world_to_camera: (N, 4, 4) rotations and translations in metres.
+    distortion: (5,) OpenCV's k1 k2 p1 p2 k3, or None for a lens that has none.
     Raises FileFormatError on construction, in one sentence, if that is not so.
     """
 
@@ -33,6 +34,7 @@ class CameraPath:
     image_size: tuple[int, int]
     intrinsics: np.ndarray
     world_to_camera: np.ndarray
+    distortion: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         count = len(self.times)
@@ -47,6 +49,10 @@ class CameraPath:
             raise FileFormatError("the camera's times must be finite and increasing")
         if len(self.image_size) != 2 or min(self.image_size) < 1:
             raise FileFormatError(f"the camera's image_size must be a width and a height, not {self.image_size}")
+        if self.distortion is not None and (
+            np.shape(self.distortion) != (5,) or not np.isfinite(self.distortion).all()
+        ):
+            raise FileFormatError("the camera's distortion must be five finite numbers: k1 k2 p1 p2 k3")
         self._check_matrices()
 
     def _check_matrices(self) -> None:
@@ -94,7 +100,7 @@ def camera_centres(world_to_camera: np.ndarray) -> np.ndarray:
 
 def camera_arrays(path: CameraPath) -> dict[str, np.ndarray]:
     """The arrays of a version 1 file, ready for `numpy.savez_compressed`."""
-    return {
+    arrays = {
         "format": np.array(FORMAT),
         "version": np.array(VERSION),
         "times": np.asarray(path.times, np.float64),
@@ -102,6 +108,7 @@ def camera_arrays(path: CameraPath) -> dict[str, np.ndarray]:
         "intrinsics": np.asarray(path.intrinsics, np.float64),
         "world_to_camera": np.asarray(path.world_to_camera, np.float64),
     }
+    return arrays if path.distortion is None else arrays | {"distortion": np.asarray(path.distortion, np.float64)}
 
 
 def read_camera(file: str | Path) -> CameraPath:
@@ -120,6 +127,7 @@ def read_camera(file: str | Path) -> CameraPath:
             image_size=(int(size[0]), int(size[1])),
             intrinsics=arrays["intrinsics"].astype(np.float64),
             world_to_camera=arrays["world_to_camera"].astype(np.float64),
+            distortion=arrays["distortion"].astype(np.float64) if "distortion" in arrays else None,
         )
     except (TypeError, ValueError, IndexError) as error:
         raise FileFormatError(f"{file}: {error}") from None

@@ -49,6 +49,7 @@ def whole_number(text: str) -> int:
 
 seconds = number_in(0, math.inf, "seconds from the start of the footage are needed", inclusive=True)
 pixels = number_in(0, math.inf, "a positive number of pixels is needed")
+millimetres = number_in(0, 10_000, "a positive number of millimetres is needed")
 degrees = number_in(0, 180, "an angle between 0 and 180 degrees is needed")
 metres = number_in(0.3, 3.0, "a height between 0.3 and 3 metres is needed", inclusive=True)
 factor = number_in(0.25, 4.0, "a factor between 0.25 and 4 is needed", inclusive=True)
@@ -103,9 +104,21 @@ def add_camera(parser: argparse.ArgumentParser) -> None:
     """What is known of the lens; guessed from the picture's size without."""
     lens = parser.add_mutually_exclusive_group()
     lens.add_argument("--focal-length", type=pixels, metavar="PIXELS", help="focal length of the footage")
+    lens.add_argument("--focal-mm", type=millimetres, metavar="MM", help="focal length in millimetres; see --sensor")
     lens.add_argument("--fov", type=degrees, metavar="DEGREES", help="horizontal field of view of the footage")
     lens.add_argument(
         "--camera", metavar="X.camera.npz", help="the footage's camera, known and possibly moving, and its world"
+    )
+    parser.add_argument(
+        "--sensor",
+        type=millimetres,
+        metavar="MM",
+        help="longer side of the sensor that --focal-mm is meant for (default: 36, for a focal length in 35 mm film)",
+    )
+    parser.add_argument(
+        "--distortion",
+        metavar="K1,K2,P1,P2[,K3]",
+        help="of the lens, OpenCV's coefficients: the people come out as without it",
     )
     parser.add_argument(
         "--camera-motion",

@@ -12,7 +12,7 @@ from ..errors import UserError
 from .retarget_options import PREFIX, settings_table
 
 #: Of those that exclude each other the file's is dropped where the command line says another one.
-EXCLUSIVE = ("focal_length", "fov", "camera")
+EXCLUSIVE = ("focal_length", "focal_mm", "fov", "camera")
 NOT_IN_A_FILE = ("help", "settings", "default_video")
 
 

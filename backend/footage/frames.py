@@ -18,6 +18,7 @@ class FootageInfo:
     fps: nominal frame rate, Hz; the frames of footage with a variable rate carry their own times.
     frame_count: as the file states it, None when it does not. duration: seconds, None when unknown.
     kind: "video" or "images". codec: short name of the codec, or of the image format.
+    focal_35mm: focal length in 35 mm film, millimetres, as the file states it, None when it does not.
     """
 
     path: Path
@@ -28,6 +29,7 @@ class FootageInfo:
     duration: float | None
     kind: Literal["video", "images"]
     codec: str
+    focal_35mm: float | None = None
 
     def expected_frames(self, start: float | None = None, end: float | None = None) -> int | None:
         """Frames to expect in a range of seconds, for progress: the stated number, else one from the duration."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import UserError
 from .frames import FootageInfo, Frame
+from .lens import focal_in_jpeg
 
 #: What an image sequence plays at unless told otherwise: film's rate, Hz.
 DEFAULT_FPS = 24.0
@@ -50,7 +51,8 @@ def probe_images(path: Path, images: list[Path], fps: float) -> FootageInfo:
     height, width = _read(images[0]).shape[:2]
     times = sequence_times(images, fps)
     codec = images[0].suffix.lower().lstrip(".")
-    return FootageInfo(path, width, height, fps, len(images), times[-1] + 1 / fps, "images", codec)
+    focal = focal_in_jpeg(images[0].read_bytes()) if codec in ("jpg", "jpeg") else None
+    return FootageInfo(path, width, height, fps, len(images), times[-1] + 1 / fps, "images", codec, focal)
 
 
 def read_images(images: list[Path], fps: float, start: float, end: float, warnings: list[str]) -> Iterator[Frame]:

@@ -17,6 +17,7 @@ from ..errors import UserError
 from .clock import steady_times
 from .decode import Damage, decode, open_video
 from .frames import FootageInfo, Frame
+from .lens import focal_in_metadata
 from .picture import deinterlaced, upright
 from .seek import Entry, find_entry
 
@@ -40,6 +41,7 @@ def probe_video(path: Path) -> FootageInfo:
             duration=_duration(container, stream),
             kind="video",
             codec=stream.codec_context.name,
+            focal_35mm=focal_in_metadata(stream.metadata, container.metadata),
         )
 
 

@@ -37,6 +37,9 @@ class Options(Asked):
     stitch: Annotated[str, Field(max_length=1000)] = ""
     root: Literal["agreed", "linear", "mehta", "ratio", "search", "rootnet", "pnp", "network"] = "agreed"
     camera_motion: Literal["auto", "still", "turning"] = "auto"
+    focal_mm: Annotated[float, Field(gt=0, lt=10_000)] | None = None
+    sensor: Annotated[float, Field(gt=0, lt=10_000)] | None = None
+    distortion: Annotated[str, Field(max_length=200)] = ""
 
 
 class Source(Asked):

@@ -148,7 +148,8 @@ def _check(asked: NewJob) -> None:
     options = asked.options
     if options.end is not None and options.end <= (options.start or 0):
         raise ApiError("bad_request", "the end of the range must lie after its start")
-    known = [options.focal_length is not None, options.fov is not None, asked.camera is not None]
+    known = [options.focal_length is not None, options.fov is not None, options.focal_mm is not None]
+    known.append(asked.camera is not None)
     if sum(known) > 1:
         raise ApiError("bad_request", "give at most one of the focal length, the field of view and the camera")
     if options.detector not in DETECTORS:

@@ -14,6 +14,7 @@ from ...rigging.joints import TAKE
 from ..camera import guess_intrinsics
 from ..errors import UserError
 from ..keypoints import Keypoints
+from ..lens import focal_of_film
 from ..lifting.lifter import Lifted, Lifter
 from ..progress import Progress
 from ..refinement.focal import estimate_focal, misfit
@@ -24,8 +25,11 @@ STAGE = "lifting"
 ASSUMED = "assumed"
 #: Of one that the perspective of a person has shown.
 PERSPECTIVE = "estimated from perspective"
-#: How well those two are known: cameras differ that much, and so does what perspective says (docs/lifting.md).
-_UNCERTAIN = {ASSUMED: 0.35, PERSPECTIVE: 0.25}
+#: Of one that the file of the footage names.
+METADATA = "the footage's metadata"
+#: How well these are known: cameras differ that much, so does what perspective says (docs/lifting.md), and cameras that
+#: steady their video show less than the lens does.
+_UNCERTAIN = {ASSUMED: 0.35, PERSPECTIVE: 0.25, METADATA: 0.1}
 #: Of the lens of a camera whose place and movement are known too.
 KNOWN_CAMERA = "known camera"
 
@@ -58,13 +62,18 @@ class LiftedPeople:
 
 
 def choose_lens(keypoints: Keypoints, focal_length: float | None, fov: float | None, source: str) -> Lens:
-    """The lens that the user says, else the one that came with the keypoints, else an assumed one.
+    """The lens that the user says, else the one that came with the keypoints, else that of the footage's metadata, else
+    an assumed one.
 
     focal_length: pixels. fov: horizontal, degrees. source: what to call the keypoints' own. Raises UserError.
     """
     if keypoints.intrinsics is not None and focal_length is None and fov is None:
         return Lens(keypoints.intrinsics, source)
     intrinsics, found = guess_intrinsics(keypoints.image_size, focal_length, fov)
+    film = keypoints.source.get("focal_35mm")
+    if found == ASSUMED and isinstance(film, int | float) and film > 0:
+        found = METADATA
+        intrinsics[0, 0] = intrinsics[1, 1] = focal_of_film(keypoints.image_size, float(film))
     return Lens(intrinsics, found, _UNCERTAIN.get(found))
 
 

@@ -29,13 +29,15 @@ class Source:
     """Detected people, and what is known about them already.
 
     keypoints: with intrinsics where somebody said them; lens: who. persons: names of people by their ids as texts.
-    camera: the known camera of an earlier take, or None.
+    camera: the known camera of an earlier take, or None. straightened: the lens's
+    distortion, which is taken out of these keypoints already.
     """
 
     keypoints: Keypoints
     lens: str = "keypoints file"
     persons: dict[str, str] = field(default_factory=dict)
     camera: CameraPath | None = None
+    straightened: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.persons:  # keypoints that were imported may have brought names
@@ -89,7 +91,9 @@ def source_of_take(take: Take) -> Source:
             take.intrinsics,
             np.broadcast_to(take.world_to_camera, (len(take.times), 4, 4)),
         )
-    return Source(keypoints, lens, names_of(metadata.get("persons")), camera)
+    numbers = metadata.get("distortion")
+    straightened = tuple(float(value) for value in numbers) if isinstance(numbers, list) else None
+    return Source(keypoints, lens, names_of(metadata.get("persons")), camera, straightened)
 
 
 def _background_of(take: Take) -> BackgroundMotion:

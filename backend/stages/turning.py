@@ -13,7 +13,7 @@ import numpy as np
 from ..background.movement import BackgroundMotion
 from ..background.turning import misfits, rotations, turning_focal
 from ..keypoints import Keypoints
-from .lifting import ASSUMED, Lens
+from .lifting import Lens
 
 #: Of a focal length that the turning camera itself told.
 TURNED = "estimated from the camera's turning"
@@ -73,11 +73,11 @@ def how_it_turned(keypoints: Keypoints, choice: str) -> Turning:
 
 
 def turned_lens(lens: Lens, turning: Turning, image_size: tuple[int, int]) -> Lens:
-    """The lens, or where nobody knows it the one that the turning camera tells."""
-    if lens.source != ASSUMED or turning.motion is None:
+    """The lens, or the one that the turning camera tells, if that is surer."""
+    if lens.uncertainty is None or turning.motion is None:
         return lens
     focal = turning_focal(turning.motion, image_size)
-    if focal is None:
+    if focal is None or focal.uncertainty > lens.uncertainty:
         return lens
     intrinsics = lens.intrinsics.copy()
     intrinsics[0, 0] = intrinsics[1, 1] = focal.pixels
