@@ -133,12 +133,13 @@ def check_gpu() -> Finding:
 
 
 def check_mediapipe() -> Finding:
-    """Whether the pose networks are in the wheel and can be put together."""
+    """Whether the pose networks are there and can be read."""
     name = "detector mediapipe"
     try:
-        from .detection.mediapipe_bundle import build_bundle, read_networks
+        from .detection.blazepose import BlazePose
+        from .detection.mediapipe_bundle import read_networks
 
-        build_bundle(read_networks())
+        BlazePose(*read_networks(), workers=1).close()
     except ImportError as error:
         return Finding(name, False, _one_line(error), advice(str(error)))
     except Exception as error:  # whatever another version of mediapipe does here, the answer is the same

@@ -26,7 +26,7 @@ from .tracking.tracker import Tracker, Tracks
 STAGE = "detection"
 
 #: People to look for when the user does not say: everybody, up to what still runs in reasonable time.
-MOST_PERSONS = 8
+MOST_PERSONS = 16
 
 
 def observe(

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from video_mocap.backend.detection.base import create_detector
-from video_mocap.backend.detection.mediapipe import POINTS, THRESHOLD
+from video_mocap.backend.detection.landmarks import POINTS
 from video_mocap.backend.detection.mediapipe_bundle import Landmarker, build_bundle, quiet_stderr, read_networks
 from video_mocap.backend.errors import UserError
 from video_mocap.backend.footage import FootageInfo, Frame
@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--quality", nargs="*", default=["draft", "standard"])
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    ways = {"mediapipe, own mode": mediapipe_itself(0.5), f"own mode at {THRESHOLD}": mediapipe_itself(THRESHOLD)}
+    ways = {"mediapipe, own mode": mediapipe_itself(0.5), "own mode at 0.3": mediapipe_itself(0.3)}
     ways |= {quality: product(quality) for quality in arguments.quality}
     for folder in arguments.folders:
         pictures, complete = read_labelled(folder)

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real detection on real footage, where a detector looks, other joint names, and `observe` as a whole."""
+"""Real detection on real footage, other joint names, and `observe` as a whole. Where is looked: `test_looks.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 from video_mocap.backend.detection.base import Candidates, candidates_from_instances, create_detector, person_boxes
 from video_mocap.backend.detection.convert import joint_set_of
-from video_mocap.backend.detection.looks import Look, around, cut, distinct, overlap, tiles, to_picture
 from video_mocap.backend.errors import Cancelled, UserError
 from video_mocap.backend.footage import FootageInfo, Frame, probe, read_frames
 from video_mocap.backend.keypoints import Keypoints
@@ -72,35 +71,6 @@ def test_frames_of_any_size_are_looked_at(height: int, width: int) -> None:
 def test_an_unknown_detector_is_said_in_one_sentence() -> None:
     with pytest.raises(UserError, match="choose one of: mediapipe"):
         create_detector("nothing", 1)
-
-
-def test_the_parts_of_a_picture_fit_back_into_it() -> None:
-    image = np.random.default_rng(0).integers(0, 255, (60, 100, 3), np.uint8)
-    look = Look(20, 10, 60, 50, mirrored=True)
-    np.testing.assert_array_equal(cut(image, look, 1000)[:, ::-1], image[10:50, 20:60])
-    assert cut(image, look, 20).shape == (20, 20, 3)
-    # left and right of a mirrored look change place: fraction 0.25 from the left is 0.75 of the way to the right
-    points = to_picture(np.array([[[0.25, 0.5], [0.5, 0.0]]]), look, np.array([1, 0]))
-    np.testing.assert_allclose(points, [[[40, 10], [50, 30]]])
-
-
-def test_tiles_cover_the_picture_and_overlap_by_half() -> None:
-    covered = np.zeros((270, 480), int)
-    found = tiles(480, 270, 135)
-    for tile in found:
-        covered[tile.y0 : tile.y1, tile.x0 : tile.x1] += 1
-    assert covered.min() >= 1
-    assert all(tile.x1 - tile.x0 == tile.y1 - tile.y0 == 135 for tile in found)
-    assert {b.x0 - a.x0 for a, b in pairwise(found) if a.y0 == b.y0} <= {57, 58}
-
-
-def test_boxes() -> None:
-    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [2, 2, 6, 6], [20, 0, 30, 10]], float)
-    assert overlap(boxes, boxes)[0].tolist() == [1, 0.9, 0.16, 0]
-    assert distinct(boxes, np.array([4, 3, 5, 1]), 4) == [2, 0, 3]
-    assert distinct(boxes, np.array([4, 3, 1, 1]), 4) == [0, 3]
-    assert around(boxes[3], 100, 100, 2.0) == Look(15, 0, 35, 15)
-    assert around(boxes[3], 22, 100, 2.0) is None
 
 
 def test_the_joint_set_of_a_detector_has_known_parents() -> None:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""MediaPipe's pose landmarker for several people, put together from the two networks that its wheel carries.
+"""The two networks that MediaPipe's wheel carries, and MediaPipe's own chain of them.
 
-A `.task` bundle is a stored zip of the person finder and the landmark network, the latter with metadata that say how
-to normalise its input. It is built in memory in 0.2 s: there is no cache that could go stale or a disk that could fill.
+The product drives the networks itself (`blazepose`). MediaPipe's pose landmarker for several people is what that is
+compared with, in the tests and in `benchmarks/people_found.py`: a `.task` bundle, a stored zip of the person finder and
+of the landmark network with metadata that say how to normalise its input, built in memory.
 """
 
 from __future__ import annotations
