@@ -42,6 +42,7 @@ from .stages.result import make_take, provenance
 from .stages.source import Source, is_footage, read_source
 from .stages.turning import CHOICES, Turning, how_it_turned, turned_lens
 from .tracking.stitch import parse_stitches, stitch
+from .world.given import parse_given
 
 if TYPE_CHECKING:
     from .footage import FootageInfo
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 #: How much detection looks.
 QUALITIES = ("draft", "standard")
 #: Raised whenever a stage's result changes for the same input: kept results of before are then no longer found.
-_VERSIONS = {"detection": 3, "lifting": 3}
+_VERSIONS = {"detection": 4, "lifting": 3}
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class CaptureOptions:
     person, as in "2=1,5=3": 2 becomes 1, 5 becomes 3. root: how a person is put into space, one of `root.table.ROOTS`.
     focal_mm: focal length in millimetres, the third way to say it; sensor: longer side of what it was filmed on,
     millimetres, 36 if nobody says. distortion: of the lens, "k1,k2,p1,p2" or "k1,k2,p1,p2,k3" as OpenCV has them.
+    vertical: lines of the first frame that are vertical, "X,Y,X,Y" in pixels, several with semicolons; floor: two points
+    of the floor and metres between them, "X,Y,X,Y=METRES".
     camera_motion: one of `stages.turning.CHOICES`: whether a camera that nobody knows turned; "auto" looks at the
     background.
     """
@@ -86,6 +89,8 @@ class CaptureOptions:
     focal_mm: float | None = None
     sensor: float | None = None
     distortion: str = ""
+    vertical: str = ""
+    floor: str = ""
 
 
 def capture(
@@ -178,6 +183,11 @@ def _check(options: CaptureOptions) -> None:
         raise UserError("the width of the sensor says nothing without the focal length in millimetres; give both")
     if options.distortion:
         parse_distortion(options.distortion)
+    parse_given(options.vertical, options.floor, (1, 1))
+    if options.camera is not None and (options.vertical or options.floor):
+        raise UserError("a known camera knows its level and floor: give the camera, or --vertical and --floor")
+    if options.height is not None and options.floor:
+        raise UserError("the height of a person and a distance on the floor both say how large everything is; give one")
 
 
 def _open_camera(options: CaptureOptions) -> CameraPath | None:
@@ -287,13 +297,18 @@ def _after_detection(
     else:
         intrinsics = lifted.lens.intrinsics
         turns = turning.matrices(intrinsics)
-        world = refine_people(people, keypoints, intrinsics, smooth, options.height, progress, turns)
+        given = parse_given(options.vertical, options.floor, keypoints.image_size)
+        if given is not None and distortion is not None:
+            given = given.without_distortion(intrinsics, np.array(distortion))
+        world = refine_people(people, keypoints, intrinsics, smooth, options.height, progress, turns, given)
         warnings = [*turning.complaints(intrinsics, keypoints.image_size), *warnings]
     chosen: dict[str, Any] = asdict(options)
     if options.camera is not None:
         chosen["camera"] = Path(options.camera).name
     metadata = provenance(people, keypoints, chosen, lifter.info, lifted.lens, [*world.warnings, *warnings])
     metadata |= {"camera_motion": turning.kind, "focal_length_certainty": certainty_of(lifted.lens)}
+    said = {"level": options.vertical, "floor": options.floor, "scale": options.floor}
+    metadata["stages"]["world"] |= {name: {"source": "given"} for name, value in said.items() if value}
     if distortion is not None:
         metadata["distortion"] = list(distortion)
     present = {str(person.identity) for person in people}
