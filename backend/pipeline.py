@@ -65,8 +65,8 @@ class CaptureOptions:
     person, as in "2=1,5=3": 2 becomes 1, 5 becomes 3. root: how a person is put into space, one of `root.table.ROOTS`.
     focal_mm: focal length in millimetres, the third way to say it; sensor: longer side of what it was filmed on,
     millimetres, 36 if nobody says. distortion: of the lens, "k1,k2,p1,p2" or "k1,k2,p1,p2,k3" as OpenCV has them.
-    vertical: lines of the first frame that are vertical, "X,Y,X,Y" in pixels, several with semicolons; floor: two points
-    of the floor and metres between them, "X,Y,X,Y=METRES".
+    vertical: lines of the first frame that are vertical, "X,Y,X,Y" in pixels, several with semicolons; floor: two
+    points of the floor and metres between them, "X,Y,X,Y=METRES".
     camera_motion: one of `stages.turning.CHOICES`: whether a camera that nobody knows turned; "auto" looks at the
     background.
     """

@@ -131,6 +131,16 @@ def add_world(parser: argparse.ArgumentParser) -> None:
     """What is known of the people, and how they shall move."""
     parser.add_argument("--height", type=metres, metavar="METRES", help="standing height of the first person")
     parser.add_argument(
+        "--vertical",
+        metavar="X,Y,X,Y",
+        help="ends, in pixels of the first frame, of a line that is vertical; several are joined by semicolons",
+    )
+    parser.add_argument(
+        "--floor",
+        metavar="X,Y,X,Y=METRES",
+        help="two points of the floor, in pixels of the first frame, and the distance between them: the scene's scale",
+    )
+    parser.add_argument(
         "--smoothing", type=factor, metavar="FACTOR", help="how smooth the motion is made, 0.25 to 4 (default: 1)"
     )
     parser.add_argument(

@@ -40,6 +40,8 @@ class Options(Asked):
     focal_mm: Annotated[float, Field(gt=0, lt=10_000)] | None = None
     sensor: Annotated[float, Field(gt=0, lt=10_000)] | None = None
     distortion: Annotated[str, Field(max_length=200)] = ""
+    vertical: Annotated[str, Field(max_length=1000)] = ""
+    floor: Annotated[str, Field(max_length=200)] = ""
 
 
 class Source(Asked):

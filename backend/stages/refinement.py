@@ -19,6 +19,7 @@ from ..keypoints import Keypoints
 from ..progress import Progress
 from ..refinement.refine import Options
 from ..world.contacts import contact_probability, middle_of_feet, resting_weight
+from ..world.given import Given
 from ..world.ground import LIFTED_TILT, POSTURE_TILT, Ground, fit_ground, mean_up, world_from_camera
 from ..world.posture import upright
 from .people import Person, refine_person
@@ -62,16 +63,21 @@ def refine_people(
     height: float | None,
     progress: Progress,
     camera: np.ndarray | None = None,
+    given: Given | None = None,
 ) -> World:
     """Refine everybody against the picture, twice: the second time the feet that stand are known.
 
     people: as placed; changed. height: standing height of the first person, metres. camera: (F, 4, 4) turns from the
-    axes of the first frame to those of every frame, or None if the camera stands still. Raises Cancelled.
+    axes of the first frame to those of every frame, or None if the camera stands still. given: what the user knows of
+    level and floor. Raises UserError if that cannot be, Cancelled.
     """
     if camera is not None:
         for person in people:
             _hold_still(person, camera)
     tilt = _tilt(people)
+    if given is not None:
+        up, error = given.level(tilt.up, tilt.error, intrinsics)
+        tilt = _Tilt(up, error, given.camera_height(up, intrinsics))
     for number, person in enumerate(people):
         progress.step(STAGE, 2 * number, 2 * len(people))
         refine_person(person, keypoints, intrinsics, options, camera)
@@ -104,10 +110,12 @@ def stature(person: Person) -> float:
 
 @dataclass(frozen=True)
 class _Tilt:
-    """World's up in camera axes (3,), before any foot has stood, and how well it is known, as `LIFTED_TILT`."""
+    """World's up in camera axes (3,), before any foot has stood, how well it is known, as `LIFTED_TILT`, and the
+    camera's height above the floor, metres, if somebody knows it."""
 
     up: np.ndarray
     error: tuple[float, float]
+    camera_height: float | None = None
 
 
 def _tilt(people: list[Person]) -> _Tilt:
@@ -130,7 +138,7 @@ def _find_ground(people: list[Person], times: np.ndarray, tilt: _Tilt, up: np.nd
         parts = [(person.feet(up)[part], times[part]) for part in person.parts]
         feet.append(np.concatenate([middle_of_feet(points) for points, _ in parts]))
         standing.append(np.concatenate([resting_weight(points, clock, up) for points, clock in parts]))
-    ground = fit_ground(tilt.up, feet, standing, tilt.error)
+    ground = fit_ground(tilt.up, feet, standing, tilt.error, tilt.camera_height)
     if np.isfinite(ground.height):
         return ground
     # Nobody ever stands: the lowest foot is as near to the floor as can be said.

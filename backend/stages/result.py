@@ -108,5 +108,6 @@ def _with_certainties(metadata: dict[str, Any], ground: Ground | None) -> dict[s
     if metadata["options"].get("height") is None:
         certainties["scale"] = f"within about {100 * float(np.mean(ground.size_errors)):.0f} %"
     stages = dict(metadata["stages"])
-    stages["world"] = stages["world"] | {key: {"certainty": value} for key, value in certainties.items()}
+    world = stages["world"]
+    stages["world"] = world | {key: {**world.get(key, {}), "certainty": value} for key, value in certainties.items()}
     return metadata | {"stages": stages}
