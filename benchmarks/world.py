@@ -58,6 +58,8 @@ from world_measures import HEADER, cells, measures
 FOCALS = ("right", "0.7", "0.85", "1.2", "1.4", "unknown")
 CAMERAS = ("static", "panning", "untold")
 _ABLATED = 1000.0
+#: Numbers among the refinement's options that are no term's standard deviation.
+_NO_TERMS = ("outlier", "slide")
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,10 @@ def _unrefined(person: Person, turns: np.ndarray | None) -> tuple[np.ndarray, np
 def variants(ablate: Sequence[str]) -> dict[str, Options]:
     """The usual options, and those without each of the terms. Raises SystemExit for a term that there is not."""
     usual = Options()
-    unknown = [term for term in ablate if not isinstance(getattr(usual, term, None), float)]
+    terms = [name for name, value in vars(usual).items() if isinstance(value, float) and name not in _NO_TERMS]
+    unknown = [term for term in ablate if term not in terms]
     if unknown:
-        raise SystemExit(f"there is no term {unknown[0]}; choose of: {', '.join(vars(usual))}")
+        raise SystemExit(f"there is no term {unknown[0]}; choose of: {', '.join(terms)}")
     without = {f"without {term}": replace(usual, **{term: _ABLATED * getattr(usual, term)}) for term in ablate}
     return {"after": usual, **without}
 
