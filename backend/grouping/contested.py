@@ -12,7 +12,7 @@ import numpy as np
 
 from ...rigging.joints import JointSet
 from ..detection.base import person_scales
-from .affinity import kernel, limb_affinity, limb_lengths_of
+from .affinity import kernel, limb_affinity, limb_lengths_of, near_pairs
 
 
 def readout_validity(people: np.ndarray, least_confidence: float, least_distance: np.ndarray | float) -> np.ndarray:
@@ -43,16 +43,16 @@ def settle_contested(people: np.ndarray, joints: JointSet, sigmas: np.ndarray) -
         return people
     scales = person_scales(people)
     support = people[..., 2] * _plausible(people, joints, scales)
-    x, y = people[..., 0], people[..., 1]
-    between = (x[:, None] - x[None]) ** 2 + (y[:, None] - y[None]) ** 2
+    # Farther apart than that nothing of the two is one: OKS 1e-6.
+    first, second = near_pairs(people, scales, 0.5 * float(sigmas.max()) * np.sqrt(8 * np.log(1e6)))
+    between = ((people[first, :, :2] - people[second, :, :2]) ** 2).sum(-1)
     known = np.isfinite(between)
-    tolerance = 0.5 * sigmas * np.minimum(scales[:, None], scales[None])[..., None]
+    tolerance = 0.5 * sigmas * np.minimum(scales[first], scales[second])[:, None]
     same = np.where(known, kernel(np.where(known, between, 0), np.where(known, tolerance, 1)), 0)
-    order = np.arange(len(people))
-    stronger = (support[None] > support[:, None]) | (
-        (support[None] == support[:, None]) & (order[None] < order[:, None])[..., None]
-    )
-    loss = np.where(stronger, same, 0).max(1)
+    yields = support[second] > support[first]
+    loss = np.zeros(people.shape[:2])
+    np.maximum.at(loss, first, np.where(yields, same, 0))
+    np.maximum.at(loss, second, np.where(yields, 0, same))
     settled = people.copy()
     settled[..., 2] *= 1 - loss
     settled[settled[..., 2] < 1e-3] = (np.nan, np.nan, 0)
@@ -65,8 +65,6 @@ def _plausible(people: np.ndarray, joints: JointSet, scales: np.ndarray) -> np.n
     lengths = limb_lengths_of(joints.names, joints.bones)
     distance = np.linalg.norm(people[:, limbs[:, 0], :2] - people[:, limbs[:, 1], :2], axis=-1)
     fits = limb_affinity(distance, lengths * scales[:, None])
-    total, count = np.zeros(people.shape[:2]), np.zeros(people.shape[:2])
-    for end in limbs.T:
-        np.add.at(total.T, end, np.nan_to_num(fits).T)
-        np.add.at(count.T, end, np.isfinite(fits).T.astype(float))
+    ends = (limbs[:, :, None] == np.arange(people.shape[1])).any(1).astype(float)
+    total, count = np.nan_to_num(fits) @ ends, np.isfinite(fits) @ ends
     return np.where(count > 0, total / np.maximum(count, 1), 1.0)

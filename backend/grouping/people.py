@@ -17,12 +17,12 @@ from ...rigging.joints import JointSet
 from ..detection.base import Candidates
 from .affinity import (
     AffinityWeights,
+    alike,
     combined,
     instance_affinity,
     limb_affinity,
     limb_lengths_of,
     nearness,
-    oks,
     scale_affinity,
     sigmas_of,
     temporal_affinity,
@@ -33,6 +33,7 @@ from .duplicates import Points, align_sides, merge_duplicates, slots_of
 
 SHARED = 0.34  #: of the joints of a piece that another may hold, too, of the same detections: one of them is a mistake
 FARTHEST = 3.0  #: limbs' lengths beyond which two points are not looked at
+IMPLAUSIBLE = 2.0  #: limbs' lengths beyond which a limb's plausibility is none, below 0.001
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,9 @@ def group_people(
     if not len(candidates):
         return np.zeros((0, len(joints), 3))
     candidates, agreement = align_sides(candidates, joints, sigmas)
-    alike = agreement > options.same_detection
-    points = merge_duplicates(candidates, sigmas, options.duplicates, alike, options.peaks)
-    detections = points.members @ np.where(alike, agreement, 0) ** 2
+    mergeable = agreement > options.same_detection
+    points = merge_duplicates(candidates, sigmas, options.duplicates, mergeable, options.peaks)
+    detections = points.members @ np.where(mergeable, agreement, 0) ** 2
     near = None
     if previous is not None and len(previous):
         near = nearness(points.positions, points.kinds, previous, sigmas)
@@ -83,7 +84,7 @@ def group_people(
     labels = join_pieces(points, labels, joints, detections, near, options)
     people, kept = _assemble(points, labels, len(joints), options)
     same_person = options.same_person if points.members.shape[1] else options.peaks
-    same = np.maximum(oks(people, people, sigmas), oks(people, people[:, joints.mirror], sigmas)) > same_person
+    same = alike(people, joints.mirror, sigmas, same_person)
     if len(people) and detections.shape[1]:
         mean = np.stack([detections[labels == label].mean(0) for label in kept])
         rows = np.indices((len(people), len(people)))
@@ -104,10 +105,8 @@ def join_limbs(
     weights = options.weights
     distance = np.hypot(*(points.positions[first] - points.positions[second]).T)
     expected = length * (points.scales[first] + points.scales[second]) / 2
-    near_enough = ~(distance > FARTHEST * expected)
-    first, second, distance, expected = (a[near_enough] for a in (first, second, distance, expected))
-    alike = scale_affinity(points.scales[first], points.scales[second])
-    terms, shares = [limb_affinity(distance, expected) * alike], [weights.limb]
+    of_size = scale_affinity(points.scales[first], points.scales[second])
+    terms, shares = [limb_affinity(distance, expected) * of_size], [weights.limb]
     if detections.shape[1]:
         terms.append(instance_affinity(detections, first, second))
         shares.append(weights.instance)
@@ -136,14 +135,19 @@ def join_pieces(
         return labels
     piece = np.zeros((count, len(points)), np.float32)
     piece[labels, np.arange(len(points))] = 1 / np.bincount(labels, minlength=count)[labels]
-    first, second = np.triu_indices(count, 1)
-    terms, shares = [_over_one_joint(points, labels, count, joints)[first, second]], [options.weights.limb]
+    limbs, weights = _over_one_joint(points, labels, count, joints), options.weights
+    others = (detections.shape[1] > 0) * weights.instance + (near is not None) * weights.temporal
+    # Looked at are only pairs that would be joined if everything else spoke for it.
+    least = options.threshold ** ((weights.limb + others) / weights.limb)
+    possible = np.isnan(limbs) if others else np.zeros(limbs.shape, bool)
+    first, second = np.nonzero(np.triu(possible | (limbs > least), 1))
+    terms, shares = [limbs[first, second]], [weights.limb]
     if detections.shape[1]:
         terms.append(instance_affinity(piece @ detections.astype(np.float32), first, second))
-        shares.append(options.weights.instance)
+        shares.append(weights.instance)
     if near is not None:
         terms.append(temporal_affinity(piece @ near, first, second))
-        shares.append(options.weights.temporal)
+        shares.append(weights.temporal)
     affinity = combined(terms, shares)
     holds = np.zeros(count, np.int64)
     np.bitwise_or.at(holds, labels, np.int64(1) << points.kinds)
@@ -152,14 +156,15 @@ def join_pieces(
 
 
 def _limb_pairs(points: Points, joints: JointSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(E,), (E,) points that a limb may join, and (E,) its length over the person's scale; NaN where not known."""
+    """(E,), (E,) points that a limb may join, not too far apart, and (E,) its length over the person's scale; NaN where
+    not known."""
     limbs, lengths = list(joints.bones), limb_lengths_of(joints.names, joints.bones).tolist()
     if points.links is not None and len(points.links):
         ends = np.sort(points.kinds[points.links[:, :2].astype(np.int64)], 1)
         known = {(min(limb), max(limb)) for limb in limbs}
         more = [tuple(limb) for limb in np.unique(ends, axis=0).tolist() if tuple(limb) not in known]
         limbs, lengths = limbs + more, lengths + [np.nan] * len(more)
-    return _pairs(points, np.array(limbs, np.int64).reshape(-1, 2), np.array(lengths))
+    return _near(points, np.array(limbs, np.int64).reshape(-1, 2), np.array(lengths), FARTHEST)
 
 
 def _linked(points: Points, first: np.ndarray, second: np.ndarray, kinds: int) -> np.ndarray:
@@ -181,24 +186,31 @@ def _over_one_joint(points: Points, labels: np.ndarray, count: int, joints: Join
     children = np.flatnonzero(np.where(parents >= 0, parents[parents], -1) >= 0)
     middle, grand = parents[children], parents[parents[children]]
     lengths = limb_lengths_of(joints.names, [(0, int(row)) for row in range(len(parents))])
-    first, second, length = _pairs(points, np.stack([grand, children], 1), lengths[children] + lengths[middle])
-    apart = labels[first] != labels[second]
-    first, second, length = first[apart], second[apart], length[apart]
+    lengths = lengths[children] + lengths[middle]
+    first, second, length = _near(points, np.stack([grand, children], 1), lengths, IMPLAUSIBLE)
     distance = np.hypot(*(points.positions[first] - points.positions[second]).T)
     found = limb_affinity(distance, length * (points.scales[first] + points.scales[second]) / 2)
-    table = np.full(count * count, -1.0)
-    np.maximum.at(table, labels[first] * count + labels[second], found)
-    table = table.reshape(count, count)
-    table = np.maximum(table, table.T)
-    return np.where(table < 0, np.nan, table)
+    holds = np.zeros((count, len(parents)), np.float32)
+    holds[labels, points.kinds] = 1
+    known = holds[:, grand] @ holds[:, children].T > 0
+    table = np.where(known | known.T, 0.0, np.nan)
+    np.fmax.at(table, (labels[first], labels[second]), found)
+    return np.fmax(table, table.T)
 
 
-def _pairs(points: Points, limbs: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(E,), (E,) all pairs of points of the types of (L, 2) limbs, and the limb's length out of (L,) `lengths`."""
+def _near(
+    points: Points, limbs: np.ndarray, lengths: np.ndarray, farthest: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(E,), (E,) pairs of points of the types of (L, 2) limbs, and the limb's length out of (L,) `lengths`; without
+    pairs farther apart than `farthest` times the length, where it is not NaN."""
     slots = slots_of(points.kinds, int(max(limbs.max(initial=0), points.kinds.max())) + 1)
-    a, b = np.broadcast_arrays(slots[limbs[:, 0]][:, :, None], slots[limbs[:, 1]][:, None, :])
-    there = (a >= 0) & (b >= 0)
-    return a[there], b[there], np.broadcast_to(lengths[:, None, None], a.shape)[there]
+    there = slots >= 0
+    x, y, scales = (np.where(there, v[slots], np.nan).astype(np.float32) for v in (*points.positions.T, points.scales))
+    one, other = (limbs[:, 0], slice(None), None), (limbs[:, 1], None, slice(None))
+    reach = np.where(np.isnan(lengths), np.inf, farthest / 2 * lengths).astype(np.float32)[:, None, None]
+    distance_squared = (x[one] - x[other]) ** 2 + (y[one] - y[other]) ** 2
+    limb, a, b = np.nonzero(distance_squared <= (reach * (scales[one] + scales[other])) ** 2)
+    return slots[limbs[limb, 0], a], slots[limbs[limb, 1], b], lengths[limb]
 
 
 def _assemble(
