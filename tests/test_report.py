@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from video_mocap.backend import cli, pipeline
 from video_mocap.backend.camera import project, to_camera
+from video_mocap.backend.commands import capture
+from video_mocap.backend.commands import report as report_command
+from video_mocap.backend.commands.console import Console
 from video_mocap.backend.tracking import gaps
 from video_mocap.rigging import people
 from video_mocap.rigging.joints import TAKE
@@ -237,6 +240,16 @@ def test_the_sample_is_good() -> None:
     found = of_person(read_take(SAMPLE / "sample_truth.take.npz"))
     assert verdict(found) == ("good", True)
     assert found["reprojection_95_px"] < 0.05
+
+
+def test_captures_tell_it_in_words_and_as_json() -> None:
+    take = with_report(read_take(SAMPLE / "sample_truth.take.npz"))
+    take.metadata["persons"] = {"1": "Anna"}
+    summary = capture.summarise(take, Console(), 1.0)
+    assert json.loads(json.dumps(summary, allow_nan=False))["take_report"]["persons"]["1"]["seen"] == 150
+    lines = capture.describe(summary, report_command.lines(take), ["a.take.npz"])
+    assert lines[0] == "Anna: good"
+    assert lines[-1] == "wrote a.take.npz"
 
 
 def test_the_command_tells_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
