@@ -15,7 +15,16 @@ from video_mocap.backend.detection.landmarks import MIRROR
 from video_mocap.backend.detection.looks import Look, overlap
 from video_mocap.backend.detection.mediapipe import MediaPipeDetector
 from video_mocap.backend.detection.mediapipe_bundle import Landmarker, build_bundle, quiet_stderr, read_networks
-from video_mocap.backend.detection.search import PERSON, SMALLEST, Search, SearchBudget, search_scales, tiles
+from video_mocap.backend.detection.search import (
+    COMMON,
+    PERSON,
+    SMALLEST,
+    STEP,
+    Search,
+    SearchBudget,
+    search_scales,
+    tiles,
+)
 from video_mocap.backend.footage import read_frames
 from video_mocap.backend.grouping.people import group_people
 from video_mocap.rigging.joints import KEYPOINTS
@@ -81,8 +90,10 @@ def test_people_of_every_size_down_to_the_smallest_are_well_sized_in_some_scale(
         for look in looks:
             covered[look.y0 : look.y1, look.x0 : look.x1] += 1
         assert covered.min() >= 1
-        for x in np.linspace(0, max(0, width - PERSON / scale), 9):  # a person is whole in one of them
-            assert any(look.x0 <= x + 1 and look.x1 >= min(x + PERSON / scale, width) - 1 for look in looks)
+        side = COMMON * PERSON / scale
+        for x in np.linspace(0, max(0, width - side), 9):  # a person is whole in one of them
+            assert any(look.x0 <= x + 1 and look.x1 >= min(x + side, width) - 1 for look in looks)
+    assert COMMON * STEP > 1  # a larger one is well-sized in the next coarser scale
 
 
 def test_a_scale_is_searched_now_and_then_and_only_where_something_changed() -> None:

@@ -2,7 +2,7 @@
 """When and where a picture is searched for people who are not followed yet.
 
 A person finder finds people who are as large as it expects. So the picture is searched in several scales, large ones in
-tiles that overlap by more than a person. Finer scales show smaller people, and take longer: after the first frame
+tiles that overlap by a person. Finer scales show smaller people, and take longer: after the first frame
 searches are spread over time, coarse scales more often. A tile in which nothing has changed since it was searched is
 not searched again: the same pixels give the same people.
 """
@@ -19,6 +19,7 @@ from .looks import Look
 PERSON = 224  # pixels: the largest person who is found in a scale
 SMALLEST = 0.4  # the smallest who is found well in a scale, over that
 STEP = 1.6  # between scales, at most
+COMMON = 0.7  # of the largest person, by which tiles overlap; who is larger is found in the next coarser scale, too
 LARGEST_TILE = 3 * PERSON  # pixels in its scale; larger ones take more memory than they save time
 ALONE = 0.25  # of the time between searches, while nobody is followed
 CELLS_OVER_PERSON = 12  # cells of a person, in which a tile is compared with what it was
@@ -50,10 +51,10 @@ def search_scales(width: int, height: int, smallest: float) -> list[float]:
 
 
 def tiles(width: int, height: int, scale: float) -> list[Look]:
-    """Looks that cover a picture in that scale, none larger than `LARGEST_TILE`, overlapping by more than a person."""
+    """Looks that cover a picture in that scale, none larger than `LARGEST_TILE`, overlapping by a person."""
 
     def parts(length: int) -> list[tuple[int, int]]:
-        most, common = LARGEST_TILE / scale, PERSON / scale
+        most, common = LARGEST_TILE / scale, COMMON * PERSON / scale
         if length <= most:
             return [(0, length)]
         count = int(np.ceil((length - common) / (most - common)))
