@@ -15,8 +15,9 @@ from ...rigging.camera_path import CameraPath, camera_centres
 from ..errors import UserError
 from ..keypoints import Keypoints
 from ..progress import Progress
-from ..refinement.refine import Options
-from ..world.contacts import contact_probability, middle_of_feet, resting_weight
+from ..refinement.evidence import Floor, Options
+from ..world.contacts import middle_of_feet, resting_weight
+from .feet import set_contacts, standing_feet
 from .lifting import KNOWN_CAMERA, Lens
 from .people import Person, refine_person
 from .refinement import STAGE, World, stature
@@ -74,11 +75,12 @@ def refine_with_camera(
             progress.step(STAGE, turn * len(people) + number, 2 * len(people))
             _enlarge(person, matrices, sizes.factors[number])
             if turn:
-                _find_contacts(person, times, sizes.measured[number])
-            refine_person(person, keypoints, lens.intrinsics, options, matrices, sizes.measured[number])
+                _find_contacts(person, keypoints, lens.intrinsics, matrices, sizes.measured[number])
+            floor = Floor(_UP, 0.0, sure=True) if sizes.measured[number] else None
+            refine_person(person, keypoints, lens.intrinsics, options, matrices, floor)
     progress.step(STAGE, 2 * len(people), 2 * len(people))
     for person, on_floor in zip(people, sizes.measured, strict=True):
-        _find_contacts(person, times, on_floor)
+        _find_contacts(person, keypoints, lens.intrinsics, matrices, on_floor)
     joints = np.stack([person.positions for person in people])
     contacts = np.stack([person.contacts for person in people])
     return World(joints, contacts, matrices, (*_uncovered(camera, times), *sizes.warnings))
@@ -190,14 +192,12 @@ def _enlarge(person: Person, camera: np.ndarray, size: float) -> None:
     person.lifted = replace(person.lifted, joints=size * person.lifted.joints)
 
 
-def _find_contacts(person: Person, times: np.ndarray, on_floor: bool) -> None:
+def _find_contacts(
+    person: Person, keypoints: Keypoints, intrinsics: np.ndarray, camera: np.ndarray, on_floor: bool
+) -> None:
     """on_floor: the floor is at 0; else it is where this person's feet rest, if they ever do."""
     floor = 0.0
     if not on_floor:
-        feet = person.feet(_UP)
-        resting = [resting_weight(feet[part], times[part], _UP) for part in person.parts]
-        heights = [middle_of_feet(feet[part])[..., 2] for part in person.parts]
-        weight = np.concatenate(resting).ravel()
-        floor = float(np.median(np.concatenate(heights).ravel()[weight > 0])) if (weight > 0).any() else -np.inf
-    for part in person.parts:
-        person.contacts[part] = contact_probability(person.feet(_UP)[part], times[part], _UP, floor)
+        feet, standing = standing_feet(person, keypoints, intrinsics, _UP, camera)
+        floor = float(np.median(feet[..., 2][standing > 0])) if (standing > 0).any() else None
+    set_contacts(person, keypoints, intrinsics, _UP, floor, camera)

@@ -11,7 +11,8 @@ from ..errors import UserError
 from ..keypoints import Keypoints
 from ..lifting.lifter import Lifted
 from ..refinement.body import Links, given_joints, measure_links
-from ..refinement.refine import Evidence, Options, refine
+from ..refinement.evidence import Evidence, Floor, Options
+from ..refinement.refine import refine
 from ..refinement.stretches import place, stretches
 from ..root.table import DEFAULT, NETWORK
 from ..world.posture import feet_of
@@ -24,7 +25,8 @@ class Person:
 
     identity: in the keypoints. keypoints: (F, K, 3). lifted: of the lifter. positions: (F, 26, 3) metres, NaN where
     nothing is known; in camera axes until somebody says otherwise. parts: the stretches in which something is.
-    contacts: (F, 4) probability that left heel, left toe, right heel, right toe stand.
+    contacts: (F, 4) probability that left heel, left toe, right heel, right toe stand. on_floor: (F, 4) probability
+    that what they stand on is the floor; None as long as nobody has said.
     """
 
     identity: int
@@ -33,6 +35,7 @@ class Person:
     positions: np.ndarray
     parts: list[slice]
     contacts: np.ndarray
+    on_floor: np.ndarray | None = None
 
     @property
     def given(self) -> np.ndarray:
@@ -85,12 +88,12 @@ def refine_person(
     intrinsics: np.ndarray,
     options: Options,
     camera: np.ndarray | None = None,
-    has_floor: bool = False,
+    floor: Floor | None = None,
 ) -> None:
     """Put the person's positions on the picture, in camera axes.
 
-    camera: (F, 4, 4) world to camera, where it is known: positions are in its world then. has_floor: that world's
-    floor is at 0 for this person.
+    camera: (F, 4, 4) world to camera, where it is known or turns: positions are in its world then. floor: in the axes
+    of the positions, where this person stands on it.
     """
     links = person.links()
     for part in person.parts:
@@ -104,7 +107,8 @@ def refine_person(
             links,
             person.contacts[part],
             None if camera is None else camera[part],
-            has_floor,
+            floor,
+            None if person.on_floor is None else person.on_floor[part],
         )
         person.positions[part] = refine(evidence, person.positions[part], options)
 
