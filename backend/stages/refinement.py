@@ -17,11 +17,11 @@ from ...rigging.rotations import segment_rotations
 from ...rigging.skeleton import rest_skeleton
 from ..keypoints import Keypoints
 from ..progress import Progress
-from ..refinement.refine import Options
-from ..world.contacts import contact_probability, middle_of_feet, resting_weight
+from ..refinement.evidence import Options
 from ..world.given import Given
 from ..world.ground import LIFTED_TILT, POSTURE_TILT, Ground, fit_ground, mean_up, world_from_camera
 from ..world.posture import upright
+from .feet import set_contacts, standing_feet
 from .people import Person, refine_person
 
 STAGE = "refinement"
@@ -81,16 +81,16 @@ def refine_people(
     for number, person in enumerate(people):
         progress.step(STAGE, 2 * number, 2 * len(people))
         refine_person(person, keypoints, intrinsics, options, camera)
-    ground = _find_ground(people, keypoints.times, tilt, tilt.up)
+    ground = _find_ground(people, keypoints, intrinsics, tilt, tilt.up, camera)
     for number, person in enumerate(people):
         progress.step(STAGE, 2 * number + 1, 2 * len(people))
-        _find_contacts(person, keypoints.times, ground, number)
+        _find_contacts(person, keypoints, intrinsics, ground, number, camera)
         refine_person(person, keypoints, intrinsics, options, camera)
     progress.step(STAGE, 2 * len(people), 2 * len(people))
     # From the votes again: the feet may speak once.
-    ground = _find_ground(people, keypoints.times, tilt, ground.up)
+    ground = _find_ground(people, keypoints, intrinsics, tilt, ground.up, camera)
     for number, person in enumerate(people):
-        _find_contacts(person, keypoints.times, ground, number)
+        _find_contacts(person, keypoints, intrinsics, ground, number, camera)
     return _world(people, keypoints, _sized(ground, people[0], height), camera)
 
 
@@ -131,14 +131,18 @@ def _tilt(people: list[Person]) -> _Tilt:
     return _Tilt(mean_up(np.concatenate(votes), np.concatenate(weights)), error)
 
 
-def _find_ground(people: list[Person], times: np.ndarray, tilt: _Tilt, up: np.ndarray) -> Ground:
+def _find_ground(
+    people: list[Person],
+    keypoints: Keypoints,
+    intrinsics: np.ndarray,
+    tilt: _Tilt,
+    up: np.ndarray,
+    camera: np.ndarray | None,
+) -> Ground:
     """up: (3,) the best guess so far, by which feet stand or not."""
-    feet, standing = [], []
-    for person in people:
-        parts = [(person.feet(up)[part], times[part]) for part in person.parts]
-        feet.append(np.concatenate([middle_of_feet(points) for points, _ in parts]))
-        standing.append(np.concatenate([resting_weight(points, clock, up) for points, clock in parts]))
-    ground = fit_ground(tilt.up, feet, standing, tilt.error, tilt.camera_height)
+    found = [standing_feet(person, keypoints, intrinsics, up, camera) for person in people]
+    feet = [points for points, _ in found]
+    ground = fit_ground(tilt.up, feet, [seconds for _, seconds in found], tilt.error, tilt.camera_height)
     if np.isfinite(ground.height):
         return ground
     # Nobody ever stands: the lowest foot is as near to the floor as can be said.
@@ -146,11 +150,15 @@ def _find_ground(people: list[Person], times: np.ndarray, tilt: _Tilt, up: np.nd
     return replace(ground, height=-lowest)
 
 
-def _find_contacts(person: Person, times: np.ndarray, ground: Ground, number: int) -> None:
-    floor = -ground.height / float(ground.sizes[number])
-    for part in person.parts:
-        feet = person.feet(ground.up)[part]
-        person.contacts[part] = contact_probability(feet, times[part], ground.up, floor)
+def _find_contacts(
+    person: Person,
+    keypoints: Keypoints,
+    intrinsics: np.ndarray,
+    ground: Ground,
+    number: int,
+    camera: np.ndarray | None,
+) -> None:
+    set_contacts(person, keypoints, intrinsics, ground.up, -ground.height / float(ground.sizes[number]), camera)
 
 
 def _sized(ground: Ground, first: Person, height: float | None) -> Ground:
