@@ -12,7 +12,7 @@ from video_mocap.backend.camera import project
 from video_mocap.backend.refinement.banded import NormalEquations
 from video_mocap.backend.refinement.body import keypoint_rows, measure_links
 from video_mocap.backend.refinement.evidence import Evidence, Options
-from video_mocap.backend.refinement.refine import refine
+from video_mocap.backend.refinement.refine import refine, worse_frames
 from video_mocap.backend.refinement.stretches import place, stretches
 from video_mocap.rigging.joints import H36M17, KEYPOINTS, TAKE
 
@@ -165,6 +165,15 @@ def test_a_foot_that_walks_is_let_go_by_who_says_that_it_stands() -> None:
     contacts[30:40] = 1.0
     free, held = (refine(each, walking) for each in (evidence, replace(evidence, contacts=contacts)))
     assert np.linalg.norm(held[:, 0] - free[:, 0], axis=-1).max() < 0.1
+
+
+def test_frames_that_meet_the_picture_worse_than_the_start_are_told() -> None:
+    truth = turning_person()
+    evidence = evidence_of(truth, observed(truth), truth - truth[:, :1])
+    moved = truth.copy()
+    moved[40:45, TAKE.index("left_knee")] += [0.15, 0, 0]
+    assert np.flatnonzero(worse_frames(evidence, truth, moved, Options())).tolist() == list(range(40, 45))
+    assert not worse_frames(evidence, moved, truth, Options()).any()
 
 
 def test_windows_do_not_show() -> None:

@@ -119,9 +119,10 @@ class _Window:
 
 
 def worse_frames(evidence: Evidence, start: np.ndarray, result: np.ndarray, options: Options) -> np.ndarray:
-    """(F,) bool: frames that meet the keypoints clearly worse than the first guess did.
+    """(F,) bool: frames that meet the keypoints clearly worse than a start did.
 
-    start, result: (F, 26, 3) metres in the axes of the evidence.
+    start, result: (F, 26, 3) metres in the axes of the evidence. Somewhere smoothness, feet that stand and limits have
+    to win against the picture; this tells where.
     """
     errors = [terms.misfit(evidence, np.nan_to_num(x), options) for x in (start, result)]
     return errors[1] > _WORSE * errors[0] + _NEARLY

@@ -12,7 +12,7 @@ from ..keypoints import Keypoints
 from ..lifting.lifter import Lifted
 from ..refinement.body import Links, given_joints, measure_links
 from ..refinement.evidence import Evidence, Floor, Options
-from ..refinement.refine import refine
+from ..refinement.refine import refine, worse_frames
 from ..refinement.stretches import place, stretches
 from ..root.table import DEFAULT, NETWORK
 from ..world.posture import feet_of
@@ -26,7 +26,8 @@ class Person:
     identity: in the keypoints. keypoints: (F, K, 3). lifted: of the lifter. positions: (F, 26, 3) metres, NaN where
     nothing is known; in camera axes until somebody says otherwise. parts: the stretches in which something is.
     contacts: (F, 4) probability that left heel, left toe, right heel, right toe stand. on_floor: (F, 4) probability
-    that what they stand on is the floor; None as long as nobody has said.
+    that what they stand on is the floor; None as long as nobody has said. worse: (F,) bool, frames where the refined pose
+    lies worse on the picture than the lifted one in its place.
     """
 
     identity: int
@@ -36,6 +37,7 @@ class Person:
     parts: list[slice]
     contacts: np.ndarray
     on_floor: np.ndarray | None = None
+    worse: np.ndarray | None = None
 
     @property
     def given(self) -> np.ndarray:
@@ -95,7 +97,7 @@ def refine_person(
     camera: (F, 4, 4) world to camera, where it is known or turns: positions are in its world then. floor: in the axes
     of the positions, where this person stands on it.
     """
-    links = person.links()
+    links, person.worse = person.links(), np.zeros(len(person.positions), dtype=bool)
     for part in person.parts:
         evidence = Evidence(
             keypoints.times[part],
@@ -110,7 +112,9 @@ def refine_person(
             floor,
             None if person.on_floor is None else person.on_floor[part],
         )
-        person.positions[part] = refine(evidence, person.positions[part], options)
+        refined = refine(evidence, person.positions[part], options)
+        person.worse[part] = worse_frames(evidence, evidence.lifted + refined[:, :1], refined, options)
+        person.positions[part] = refined
 
 
 def trust_in(confidence: np.ndarray) -> np.ndarray:

@@ -91,7 +91,13 @@ def provenance(
                 "missing": missing,
             },
             "root": {"name": options.get("root", DEFAULT), "version": _VERSION},
-            "refinement": {"name": "banded least squares", "version": _VERSION},
+            "refinement": {
+                "name": "banded least squares",
+                "version": _VERSION,
+                "frames_worse_than_lifted": {
+                    str(person.identity): int(person.worse.sum()) for person in people if person.worse is not None
+                },
+            },
             "world": {"name": up if lens.source != KNOWN_CAMERA else KNOWN_CAMERA, "version": _VERSION},
         },
         "warnings": noticed,
