@@ -26,8 +26,8 @@ class Person:
     identity: in the keypoints. keypoints: (F, K, 3). lifted: of the lifter. positions: (F, 26, 3) metres, NaN where
     nothing is known; in camera axes until somebody says otherwise. parts: the stretches in which something is.
     contacts: (F, 4) probability that left heel, left toe, right heel, right toe stand. on_floor: (F, 4) probability
-    that what they stand on is the floor; None as long as nobody has said. worse: (F,) bool, frames where the refined pose
-    lies worse on the picture than the lifted one in its place.
+    that what they stand on is the floor; None as long as nobody has said. worse: (F,) bool, where the refined pose lies
+    worse on the picture than the lifted one in its place.
     """
 
     identity: int
