@@ -95,7 +95,7 @@ def stages(clip: Clip, camera: str, focal: str, chain: Chain) -> Iterator[tuple[
 
     def measured(joints: np.ndarray, world_to_camera: np.ndarray) -> dict[str, float]:
         found = measures(joints, world_to_camera, clip)
-        return {**found, "focal": 100 * abs(intrinsics[0, 0] / clip.camera.focal - 1)}
+        return {**found, "focal_error": 100 * abs(intrinsics[0, 0] / clip.camera.focal - 1)}
 
     yield "before", measured(*_unrefined(place_people(keypoints, lifted)[0], turns))
     for name, options in chain.variants.items():

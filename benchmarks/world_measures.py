@@ -111,7 +111,7 @@ def cells(found: Sequence[dict[str, float]], before: Sequence[dict[str, float]])
         f"{average['world']:.0f}",
         f"{average['path']:.0f}",
         f"{middle['tilt']:.1f}",
-        f"{middle['focal']:.0f} %",
+        f"{middle['focal_error']:.0f} %",
         f"{middle['jitter']:.2f}",
         f"{middle['acceleration']:.2f}",
         f"{average['slide']:.0f} ({average['own_slide']:.0f})",
