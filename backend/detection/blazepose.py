@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from .looks import Look
-from .tflite import Network, frozen
+from .tflite import load
 
 FINDER_SIDE, LANDMARK_SIDE, POINTS = 224, 256, 33
 _LAYERS = ((8, 2), (16, 2), (32, 6))  # stride of a layer of the finder, anchors in each of its cells
@@ -50,9 +50,8 @@ class BlazePose:
     """Both networks, given as files. workers: pictures that are worked on at once."""
 
     def __init__(self, finder: bytes, landmarks: bytes, workers: int) -> None:
-        examples = (torch.zeros(1, 3, side, side) for side in (FINDER_SIDE, LANDMARK_SIDE))
-        self._finder = frozen(Network(finder, ["Identity", "Identity_1"]), next(examples))
-        self._landmarks = frozen(Network(landmarks, ["Identity", "Identity_1", "Identity_3"]), next(examples))
+        self._finder = load(finder, ("Identity", "Identity_1"), FINDER_SIDE)
+        self._landmarks = load(landmarks, ("Identity", "Identity_1", "Identity_3"), LANDMARK_SIDE)
         # One thread a picture: the layers are too small to be shared between threads with profit.
         self._pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
 

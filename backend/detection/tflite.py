@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -71,13 +71,18 @@ class Network(torch.nn.Module):
         return tuple(values[row] for row in self._outputs)
 
 
-def frozen(network: Network, example: torch.Tensor) -> Callable[[torch.Tensor], tuple[torch.Tensor, ...]]:
-    """The network with its layers bound together, a third faster. example: an input; batches may differ."""
+@lru_cache(maxsize=4)
+def load(file: bytes, outputs: tuple[str, ...], side: int) -> Callable[[torch.Tensor], tuple[torch.Tensor, ...]]:
+    """The network with its layers bound together, a third faster. side: of its pictures; others may be given, too.
+
+    Made once in a process: it never changes, and torch does not give back what it was made of.
+    """
+    network = Network(file, outputs).eval()
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
         )  # that it will go in some later torch, and that sizes are computed, as they should
-        return torch.jit.freeze(torch.jit.trace(network.eval(), example, check_trace=False))
+        return torch.jit.freeze(torch.jit.trace(network, torch.zeros(1, 3, side, side), check_trace=False))
 
 
 class _Convolution(torch.nn.Module):
