@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from . import checks, options, train_contacts, train_detector
+from .training_end import say_how_far
 
 if TYPE_CHECKING:
     from ..lifting.training.settings import Settings
@@ -92,7 +93,8 @@ def _train(arguments: argparse.Namespace, console: Console) -> int:
     from ..lifting.training.footage import Footage
     from ..lifting.training.motion import load_motion
     from ..lifting.training.networks import architecture_of
-    from ..lifting.training.train import LAST, Run, train
+    from ..lifting.training.train import Run, train
+    from ..training.course import LAST
 
     settings = _settings(arguments)
     device = pick_device(arguments.device or "auto")
@@ -108,20 +110,14 @@ def _train(arguments: argparse.Namespace, console: Console) -> int:
     made = Run(arguments.run, settings, training, initial, footage)
     minutes = float("inf") if arguments.minutes is None else arguments.minutes
     scores = train(made, validation, minutes, console.say, console.progress)
-    console.close()
-    total = settings.schedule.steps
-    state = (
-        "finished" if made.step >= total else f"stopped after {made.step} of {total} steps; the same command goes on"
-    )
-    summary = {"run": str(arguments.run), "steps": made.step, "of": total}
-    summary["scores"] = {noise: asdict(score) for noise, score in scores.items()}
-    console.result(summary, [f"{arguments.run}: {state}"])
-    return 0
+    plain = {noise: asdict(score) for noise, score in scores.items()}
+    return say_how_far(console, arguments.run, made.step, settings.schedule.steps, scores=plain)
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     from ..lifting.training.settings import Settings, read_settings, settings_from
-    from ..lifting.training.train import LAST, read_run
+    from ..lifting.training.train import read_run
+    from ..training.course import LAST
 
     if arguments.config is not None:
         return read_settings(arguments.config)

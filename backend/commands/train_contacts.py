@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import checks
+from .training_end import say_how_far
 
 if TYPE_CHECKING:
     from ..world.training.settings import Settings
@@ -25,11 +26,7 @@ def train(arguments: argparse.Namespace, console: Console) -> int:
     minutes = float("inf") if arguments.minutes is None else arguments.minutes
     lifter = open_lifter(CaptureOptions(device=arguments.device or "cpu"))
     step = go_on(arguments.run, settings, arguments.motion, lifter, minutes, console.say, console.progress)
-    console.close()
-    total = settings.learning.steps
-    state = "finished" if step >= total else f"stopped after {step} of {total} steps; the same command goes on"
-    console.result({"run": str(arguments.run), "steps": step, "of": total}, [f"{arguments.run}: {state}"])
-    return 0
+    return say_how_far(console, arguments.run, step, settings.learning.steps)
 
 
 def is_contacts_run(run: Path) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import checks
+from .training_end import say_how_far
 
 if TYPE_CHECKING:
     from ..detection.bottomup.training.settings import Settings
@@ -36,11 +37,12 @@ def train(arguments: argparse.Namespace, console: Console) -> int:
     if not arguments.run.is_dir():
         checks.check_output(arguments.run.with_name(f"{arguments.run.name}.pt"), (".pt",))
     from ..detection.bottomup.training.pictures import read_pictures
-    from ..detection.bottomup.training.train import LAST, Run
+    from ..detection.bottomup.training.train import Run
     from ..detection.bottomup.training.train import train as go_on
     from ..errors import UserError
     from ..lifting.checkpoint import read_weights
     from ..lifting.device import pick_device
+    from ..training.course import LAST
 
     settings, device = _settings(arguments), pick_device(arguments.device or "auto")
     initial = None
@@ -56,20 +58,14 @@ def train(arguments: argparse.Namespace, console: Console) -> int:
     made = Run(arguments.run, settings, learned, device, initial)
     minutes = float("inf") if arguments.minutes is None else arguments.minutes
     scores = go_on(made, looked_at, minutes, console.say, console.progress)
-    console.close()
-    total = settings.schedule.steps
-    state = (
-        "finished" if made.step >= total else f"stopped after {made.step} of {total} steps; the same command goes on"
-    )
-    summary = {"run": str(arguments.run), "steps": made.step, "of": total}
-    summary["scores"] = None if scores is None else {looked_at[0]: asdict(scores)}
-    console.result(summary, [f"{arguments.run}: {state}"])
-    return 0
+    plain = None if scores is None else {looked_at[0]: asdict(scores)}
+    return say_how_far(console, arguments.run, made.step, settings.schedule.steps, scores=plain)
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     from ..detection.bottomup.training.settings import Settings, read_settings, settings_from
-    from ..detection.bottomup.training.train import LAST, read_run
+    from ..detection.bottomup.training.train import read_run
+    from ..training.course import LAST
 
     if arguments.config is not None:
         return read_settings(arguments.config)

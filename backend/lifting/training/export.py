@@ -9,12 +9,13 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from ....rigging.joints import COCO17
+from ...training.course import LAST
 from ..checkpoint import save_checkpoint
 from ..sidecar import Sidecar
 from .motion import MotionSet
 from .networks import build_network
 from .settings import OUTPUTS, Settings, settings_from
-from .train import LAST, read_run
+from .train import read_run
 from .validation import sampled_errors
 
 ACKNOWLEDGEMENTS = (

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,27 +13,26 @@ import torch
 from torch import Tensor
 
 from ...errors import UserError
-from ...files import whole_file
 from ...progress import Progress
+from ...training.course import Course, follow, read_state
 from ...training.pace import blend, memory_at, rate_at
 from .footage import Footage
 from .losses import total_loss
 from .motion import MotionSet
-from .networks import build_network
+from .networks import Network, build_network
 from .samples import Batch, make_batch
 from .settings import ScheduleSettings, Settings, plain, settings_from
 from .validation import Scores, validate
 from .variety import by_rarity
 
-LAST, LOG = "last.pt", "log.txt"
 #: Steps between two looks at the validation motion.
 LOOK = 500
 #: Batches between two uses of one.
 _APART = 40
 
 
-class Run:
-    """A training that can stop after any step and go on later as if it had not.
+class Run(Course[Network, Batch]):
+    """A lifter's training.
 
     folder: holds `last.pt`; settings: must be those that the folder's run was begun with.
     initial: weights (a state of the network) that a new run starts from; what it does not know starts at random.
@@ -50,7 +48,8 @@ class Run:
         initial: dict[str, Tensor] | None = None,
         footage: Footage | None = None,
     ) -> None:
-        self.folder, self.settings, self._footage = folder, settings, footage
+        super().__init__(folder, settings.schedule.steps)
+        self.settings, self._footage = settings, footage
         self._motion = by_rarity(motion, settings.data.rare) if settings.data.rare > 0 else motion
         schedule = settings.schedule
         if footage is not None and schedule.frames != 1:
@@ -63,56 +62,21 @@ class Run:
         self.average = build_network(settings, schedule.frames == 1).to(motion.device).requires_grad_(False)
         self.average.load_state_dict(self.model.state_dict())
         self._optimizer = torch.optim.Adam(self.model.parameters(), lr=schedule.rate, amsgrad=True)
-        self.step = 0
-        if (folder / LAST).exists():
-            self._restore(folder / LAST)
+        self._resume()
 
-    def go_on(self, stop: Callable[[], bool] = lambda: False) -> Iterator[float]:
-        """Train to the end, or until `stop`; gives the loss of each step, and saves the run when left."""
-        try:
-            with ThreadPoolExecutor(2) as pool:
-                drawn = _Drawn(self._draw, pool if self._motion.device.type == "cpu" else None, self.settings.schedule)
-                while self.step < self.settings.schedule.steps and not stop():
-                    batch = drawn.batch(self.step)
-                    # In a thread of its own a step is whole whenever somebody presses Ctrl-C.
-                    learning = pool.submit(self._learn, batch)
-                    try:
-                        learning.result()
-                    finally:
-                        loss = learning.result()
-                        self.step += 1
-                    yield loss
-        finally:
-            self.save()
+    def _about(self) -> dict[str, Any]:
+        return {"settings": plain(self.settings)}
 
-    def save(self) -> None:
-        """Write the run's state, whole or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        state = {
-            "settings": plain(self.settings),
-            "step": self.step,
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-        }
-        with whole_file(self.folder / LAST) as path:
-            torch.save(state, path)
+    def _read(self, path: Path) -> dict[str, Any]:
+        return read_run(path)
+
+    def _batches(self, pool: ThreadPoolExecutor) -> Callable[[int], Batch]:
+        ahead = pool if self._motion.device.type == "cpu" else None
+        return _Drawn(self._draw, ahead, self.settings.schedule).batch
 
     def scores(self, validation: MotionSet) -> dict[str, Scores]:
         """Of the averaged weights, by the noise of what they are given."""
         return {name: validate(self.average, validation, self.settings, name) for name in ("none", "measured")}
-
-    def _restore(self, path: Path) -> None:
-        state = read_run(path)
-        if state["settings"] != plain(self.settings):
-            raise UserError(f"{path} is of a run with other settings: choose another folder for this one")
-        try:
-            self.model.load_state_dict(state["model"])
-            self.average.load_state_dict(state["average"])
-            self._optimizer.load_state_dict(state["optimizer"])
-        except (KeyError, RuntimeError, ValueError):
-            raise UserError(f"{path} is not of this version: choose another folder, or delete it") from None
-        self.step = int(state["step"])
 
     def _draw(self, number: int) -> Batch:
         settings, schedule = self.settings, self.settings.schedule
@@ -186,14 +150,7 @@ class _Drawn:
 
 def read_run(path: Path) -> dict[str, Any]:
     """The state of a run. Raises UserError if there is none or it is damaged."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        settings_from(state["settings"])
-    except FileNotFoundError:
-        raise UserError(f"there is no training run in {path.parent}") from None
-    except Exception:  # a damaged pickle can fail in any way
-        raise UserError(f"{path} is not the state of a training run, or is damaged") from None
-    return state
+    return read_state(path, lambda state: settings_from(state["settings"]), "a training run")
 
 
 def train(
@@ -203,25 +160,12 @@ def train(
 
     Returns the last scores; none if no step was made. Raises Cancelled after saving.
     """
-    began = time.monotonic()
-    smooth, total = 0.0, run.settings.schedule.steps
-    scores: dict[str, Scores] = {}
-    run.folder.mkdir(parents=True, exist_ok=True)
-    progress.step("training", run.step, total)
-    with (run.folder / LOG).open("a", encoding="utf-8") as log:
-        for loss in run.go_on(lambda: time.monotonic() - began > 60 * minutes):
-            smooth = loss if smooth == 0.0 else 0.98 * smooth + 0.02 * loss
-            progress.step("training", run.step, total)
-            if run.step % LOOK == 0 or run.step == total:
-                run.save()
-                scores = run.scores(validation)
-                line = f"step {run.step} after {(time.monotonic() - began) / 60:.1f} min, loss {smooth:.4f}"
-                for noise, score in scores.items():
-                    line += f" | noise {noise}: {score}"
-                say(line)
-                log.write(line + "\n")
-                log.flush()
-    return scores
+
+    def score() -> tuple[dict[str, Scores], str]:
+        scores = run.scores(validation)
+        return scores, " | ".join(f"noise {noise}: {each}" for noise, each in scores.items())
+
+    return follow(run, LOOK, score, minutes, say, progress) or {}
 
 
 def _grown(known: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:

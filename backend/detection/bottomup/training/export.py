@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ....training.course import LAST
 from ..fields import Layout, limbs_of
 from ..network import build_network, plain
 from ..weights import Card, save_network
 from .settings import architecture, settings_from
-from .train import LAST, read_run
+from .train import read_run
 
 
 def export(run: Path, output: Path, version: str) -> Card:

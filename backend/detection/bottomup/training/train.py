@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -15,17 +14,16 @@ import torch
 from torch import Tensor
 
 from ....errors import UserError
-from ....files import whole_file
 from ....progress import Progress
+from ....training.course import LAST, Course, follow, read_state
 from ....training.pace import blend, memory_at, rate_at
 from ..finder import Finder
-from ..network import build_network
+from ..network import Network, build_network
 from .pictures import Picture, PictureSet
 from .samples import Batch, make_batch
 from .settings import LossSettings, Settings, architecture, settings_from
 from .validation import Scores, validate
 
-LAST, LOG = "last.pt", "log.txt"
 KIND = "detector"
 #: The longest step a gradient may ask for.
 _LONGEST = 5.0
@@ -47,8 +45,8 @@ def maps_loss(stages: Sequence[Tensor], batch: Batch, joints: int, settings: Los
     return sum(((stage.float() - target) ** 2 * weight).sum() / cells for stage in stages)  # type: ignore[return-value]
 
 
-class Run:
-    """A training that can stop after any step and go on later as if it had not.
+class Run(Course[Network, Batch]):
+    """A detector's training.
 
     folder: holds `last.pt`; settings: must be those that the folder's run was begun with, pictures of the same joints.
     initial: a state that a new run starts from; what of the network it does not fit starts at random.
@@ -63,7 +61,8 @@ class Run:
         device: torch.device,
         initial: Mapping[str, Any] | None = None,
     ) -> None:
-        self.folder, self.settings, self.layout = folder, settings, pictures.layout
+        super().__init__(folder, settings.schedule.steps)
+        self.settings, self.layout = settings, pictures.layout
         self._pictures, self._device = pictures.pictures, device
         schedule = settings.schedule
         torch.manual_seed(schedule.seed)  # of the weights
@@ -76,47 +75,24 @@ class Run:
         self.average = build_network(made).to(device).eval().requires_grad_(False)
         self.average.load_state_dict(self.model.state_dict())
         self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=schedule.rate, weight_decay=schedule.decay)
-        self.step = 0
-        if (folder / LAST).exists():
-            self._restore(folder / LAST)
+        self._resume()
 
-    def go_on(self, stop: Callable[[], bool] = lambda: False) -> Iterator[float]:
-        """Train to the end, or until `stop`; gives the loss of each step, and saves the run when left."""
-        self.model.train()
-        steps = self.settings.schedule.steps
-        try:
-            with ThreadPoolExecutor(_AHEAD + 1) as pool:
-                ahead: dict[int, Future[Batch]] = {}
-                while self.step < steps and not stop():
-                    for number in range(self.step, min(self.step + _AHEAD, steps)):
-                        if number not in ahead:
-                            ahead[number] = pool.submit(self._draw, number)
-                    # In a thread of its own a step is whole whenever somebody presses Ctrl-C.
-                    batch = ahead.pop(self.step).result()
-                    learning = pool.submit(self._learn, batch)
-                    try:
-                        learning.result()
-                    finally:
-                        loss = learning.result()
-                        self.step += 1
-                    yield loss
-        finally:
-            self.save()
+    def _about(self) -> dict[str, Any]:
+        return {"kind": KIND, "settings": asdict(self.settings), "names": list(self.layout.names)}
 
-    def save(self) -> None:
-        """Write the run's state, whole or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        state = {
-            "kind": KIND,
-            "settings": asdict(self.settings),
-            "names": list(self.layout.names),
-            "step": self.step,
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-        }
-        with whole_file(self.folder / LAST) as path:
-            torch.save(state, path)
+    def _read(self, path: Path) -> dict[str, Any]:
+        return read_run(path)
+
+    def _batches(self, pool: ThreadPoolExecutor) -> Callable[[int], Batch]:
+        ahead: dict[int, Future[Batch]] = {}
+
+        def batch(step: int) -> Batch:
+            for number in range(step, min(step + _AHEAD, self.steps)):
+                if number not in ahead:
+                    ahead[number] = pool.submit(self._draw, number)
+            return ahead.pop(step).result()
+
+        return batch
 
     def scores(self, pictures: Sequence[Picture]) -> Scores:
         """Of the averaged weights, on at most so many pictures as the settings say, spread over all."""
@@ -124,18 +100,6 @@ class Run:
         rows = np.linspace(0, len(pictures) - 1, most).round().astype(int)
         finder = Finder(self.average, self.layout, self.settings.data.size)
         return validate(finder, self.layout.names, [pictures[row] for row in rows])
-
-    def _restore(self, path: Path) -> None:
-        state = read_run(path)
-        if state["settings"] != asdict(self.settings) or tuple(state["names"]) != self.layout.names:
-            raise UserError(f"{path} is of a run with other settings: choose another folder for this one")
-        try:
-            self.model.load_state_dict(state["model"])
-            self.average.load_state_dict(state["average"])
-            self._optimizer.load_state_dict(state["optimizer"])
-        except (KeyError, RuntimeError, ValueError):
-            raise UserError(f"{path} is not of this version: choose another folder, or delete it") from None
-        self.step = int(state["step"])
 
     def _draw(self, number: int) -> Batch:
         """The batch of a step: it depends on the seed and the step's number alone. Every round all are drawn once."""
@@ -186,16 +150,13 @@ def is_detector_run(folder: Path) -> bool:
 
 def read_run(path: Path) -> dict[str, Any]:
     """The state of a run. Raises UserError if there is none or it is damaged."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+
+    def check(state: dict[str, Any]) -> None:
         if state["kind"] != KIND:
             raise ValueError(state["kind"])
         settings_from(state["settings"])
-    except FileNotFoundError:
-        raise UserError(f"there is no training run in {path.parent}") from None
-    except Exception:  # a damaged pickle can fail in any way
-        raise UserError(f"{path} is not the state of a detector's training, or is damaged") from None
-    return state
+
+    return read_state(path, check, "a detector's training")
 
 
 def train(
@@ -210,22 +171,10 @@ def train(
     looked_at: what to call the pictures that are scored now and then, and these. Returns the last scores, None if there
     was no look. Raises Cancelled after saving.
     """
-    began = time.monotonic()
     name, pictures = looked_at
-    smooth, schedule = 0.0, run.settings.schedule
-    scores = None
-    run.folder.mkdir(parents=True, exist_ok=True)
-    progress.step("training", run.step, schedule.steps)
-    with (run.folder / LOG).open("a", encoding="utf-8") as log:
-        for loss in run.go_on(lambda: time.monotonic() - began > 60 * minutes):
-            smooth = loss if smooth == 0.0 else 0.98 * smooth + 0.02 * loss
-            progress.step("training", run.step, schedule.steps)
-            if run.step % schedule.look == 0 or run.step == schedule.steps:
-                run.save()
-                scores = run.scores(pictures)
-                passed = (time.monotonic() - began) / 60
-                line = f"step {run.step} after {passed:.1f} min, loss {smooth:.4f} | {name}: {scores}"
-                say(line)
-                log.write(line + "\n")
-                log.flush()
-    return scores
+
+    def score() -> tuple[Scores, str]:
+        scores = run.scores(pictures)
+        return scores, f"{name}: {scores}"
+
+    return follow(run, run.settings.schedule.look, score, minutes, say, progress)
