@@ -12,8 +12,8 @@ moments are drawn by how rare they are. "climbing" are steps, ladders and a stoo
 - F1, precision and recall of the four points over all frames, and of heels and toes;
 - off by: frames between a true beginning or end of a contact and the nearest found one, median and 90th percentile, of
   those within a third of a second; found: their share;
-- air: share of the points called standing in frames of a flight: no point stands, all are 10 cm above the floor or more,
-  and the pelvis falls or rises ever slower, as fast as half of gravity makes it;
+- air: share of the points called standing in frames of a flight: no point stands, all are 10 cm above the floor or
+  more, and the pelvis falls or rises ever slower, at least as fast as half of gravity makes it;
 - floor, else: of true contacts that were found, the share rightly said to be on the floor, or on something else, of
   captures with a second of standing on the floor, without which nobody can tell (the rule knows only the floor);
 - calibration: expected error of the probabilities over ten bins.
