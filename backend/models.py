@@ -56,8 +56,11 @@ class Listed:
     problem: str
 
 
-def shipped_models(root: Path = ROOT) -> list[Model]:
-    """All weights below `root`, checked against the hash in their sidecars."""
+def shipped_models(root: Path = ROOT / "lifting") -> list[Model]:
+    """All lifters' weights below `root`, checked against the hash in their sidecars.
+
+    Weights that nobody chooses, like those of contacts, are a part of the program: their model card is beside them.
+    """
     return [check_model(path) for path in sorted(root.rglob("*.safetensors"))]
 
 
