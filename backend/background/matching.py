@@ -46,12 +46,16 @@ class KeyFrame:
 
 @dataclass(frozen=True)
 class Match:
-    """to_key: (3, 3) pixels of a picture to those of the key frame. share: of the corners that agree, among those that
-    should be seen. resting: too many of the corners are where they were for the camera to have turned. support: (4,)
-    x0 y0 x1 y1 of those that agree, in the picture."""
+    """A picture found to show what a key frame shows.
+
+    to_key: (3, 3) pixels of the picture to those of the key frame. share: of the corners that agree, among those that
+    should be seen; agreeing: among those that were found. resting: too many of the corners are where they were for the
+    camera to have turned. support: (4,) x0 y0 x1 y1 of those that agree, in the picture.
+    """
 
     to_key: np.ndarray
     share: float
+    agreeing: float
     resting: bool
     support: np.ndarray
 
@@ -91,12 +95,13 @@ def _fitted(corners: np.ndarray, there: np.ndarray, visible: int) -> Match | Non
         support = np.percentile(there[agree.ravel() > 0], (5, 95), axis=0)
         swayed = np.abs(mapped(support, matrix) - support).max() > _SWAYED
         if sane(matrix, support) and not (resting and swayed):
-            return Match(matrix, float(agree.sum()) / visible, resting, support.ravel())
+            count = float(agree.sum())
+            return Match(matrix, count / visible, count / len(corners), resting, support.ravel())
     if not resting:
         return None
     # What moved was a part of the picture: somebody whom nobody saw, a shadow, a door, leaves.
     support = np.percentile(there, (5, 95), axis=0)
-    return Match(np.eye(3), len(corners) / visible, resting, support.ravel())
+    return Match(np.eye(3), len(corners) / visible, 1.0, resting, support.ravel())
 
 
 def _stayed(corners: np.ndarray, stayed: np.ndarray) -> float:

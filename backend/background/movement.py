@@ -26,8 +26,8 @@ class BackgroundMotion:
     homographies: (F, 3, 3), pixels of the frame to pixels of its reference frame. references: (F,) row of that frame,
     never a later one; the frame itself where nothing comes before (the identity then). A frame far from the first one
     so reaches it over several key frames. support: (F, 4) x0 y0 x1 y1, pixels: where in the frame the background was
-    seen, and the homography can be trusted. quality: (F,) share 0..1 of the background's corners that agree with the
-    homography; 0 where too little was seen: the homography is then the identity, a guess.
+    seen, and the homography can be trusted. quality: (F,) share 0..1 of the corners found again that agree with
+    the homography; 0 where too little was seen: the homography is then the identity, a guess.
     Raises FileFormatError on construction, in one sentence, if that is not so.
     """
 

@@ -91,12 +91,12 @@ class BackgroundTracker:
                 return
             key, found = back
         self._key, self._to_key = key, found.to_key
-        self._note(found.to_key, key.row, found.support, found.share)
+        self._note(found.to_key, key.row, found.support, found.agreeing)
 
     def _renew(self, key: KeyFrame, found: Match, image: np.ndarray, people: np.ndarray) -> None:
         """This frame becomes a key frame."""
         to_key = np.eye(3) if found.resting else found.to_key
-        self._note(to_key, key.row, found.support, found.share)
+        self._note(to_key, key.row, found.support, found.agreeing)
         self._begin(image, people, key.to_first @ to_key)
 
     def _begin(self, image: np.ndarray, people: np.ndarray, to_first: np.ndarray) -> None:
