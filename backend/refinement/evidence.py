@@ -25,7 +25,7 @@ class Options:
     directions, which all shorten a bone in the picture, would pull the person towards the camera. At half of this,
     what is wrong with the root's path shows: 70 instead of 66 mm of it after a rigid fit. floor_root_depth: likewise
     where standing on a known floor has said how far the person is, which is surer.
-    limit: metres beyond what joints do. in_front: metres by which a joint is nearer that the user says is.
+    limit: metres beyond what joints do.
     outlier: reprojection error, in standard deviations, beyond which a keypoint loses its pull.
     rounds: of reweighting. window, overlap: frames solved at once, and shared by neighbouring windows.
     """
@@ -41,7 +41,6 @@ class Options:
     root_depth: float = 0.04
     floor_root_depth: float = 0.02
     limit: float = 0.01
-    in_front: float = 0.01
     outlier: float = 3.0
     rounds: int = 4
     window: int = 240
