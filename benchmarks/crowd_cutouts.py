@@ -10,19 +10,16 @@ Writes OUTPUT/NNN_F.png, dressed characters in the middle of captured motion bef
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
 
 import bpy
 import numpy as np
-from noise_scenes import _LIMBS, CHARACTERS, FPS, Camera, choose_motion, mapped, place_camera, points_of
-from noise_stage import build_room, dress, face_vertices, set_up
-from video_mocap.rigging.blender.character import find_armature, open_character
-from video_mocap.rigging.blender.retarget import retarget_onto
+from figures import CHARACTERS, entries, open_figure
+from noise_scenes import Camera, choose_motion, place_camera
+from noise_stage import build_room, dress, set_up
 from video_mocap.rigging.joints import TAKE
-from video_mocap.rigging.retarget.options import Options
 
 SIDE = 640  # pixels of a picture
 PICTURES = 5  # of each figure
@@ -46,30 +43,19 @@ def camera_at(target: np.ndarray, stature: float, random: np.random.Generator) -
 def cut_out(number: int, characters: Path, motion: Path, output: Path) -> None:
     """Make the pictures of one figure."""
     random = np.random.default_rng(7000 + number)
-    entries = json.loads((characters / "characters.json").read_text())
-    entries = entries.get("characters", entries) if isinstance(entries, dict) else entries
-    entry = next(one for one in entries if one["name"] == CHARACTERS[number % len(CHARACTERS)])
+    entry = entries(characters)[CHARACTERS[number % len(CHARACTERS)]]
     _, source = choose_motion(motion, SECONDS, random)
-    armature = open_character(characters / entry["file"])
-    body = bpy.data.objects[entry["meshes"][0]]
-    mapping, controls = mapped(armature)
-    deform = entry.get("control_rig", {}).get("deform", entry["map"])
-    sides = (("left", "L"), ("right", "R"))
-    bones = {f"{side}_{joint}": deform[f"{slot}.{s}"] for joint, slot in _LIMBS.items() for side, s in sides}
-    face = face_vertices(body)
-    retarget_onto(armature, source, Options(scene_fps=FPS, start_frame=0), mapping.slots, controls)
-    armature = find_armature(Path(entry["file"]), None)
-    armature.hide_render = True
-    dress(body, random)
+    figure = open_figure(entry, characters, source)
+    dress(figure.body, random)
     set_up(random)
     scene = bpy.context.scene
     scene.render.film_transparent, scene.render.image_settings.color_mode = True, "RGBA"
     points = []
     for row, frame in enumerate(np.linspace(0, len(source.times) - 1, PICTURES).astype(int)):
-        camera = camera_at(source.joints[frame, TAKE.index("pelvis")], entry["height_m"], random)
+        camera = camera_at(source.joints[frame, TAKE.index("pelvis")], figure.stature, random)
         place_camera(camera)
         scene.frame_set(int(frame))
-        seen = points_of(armature, body, bones, face) @ camera.matrix[:3, :3].T + camera.matrix[:3, 3]
+        seen = figure.points() @ camera.matrix[:3, :3].T + camera.matrix[:3, 3]
         points.append((seen @ camera.intrinsics.T)[:, :2] / seen[:, 2:])
         scene.render.filepath = str(output / f"{number:03d}_{row}.png")
         bpy.ops.render.render(write_still=True)

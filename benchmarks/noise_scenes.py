@@ -12,31 +12,22 @@ only. Elbows, wrists, hips, knees, ankles and shoulders are the rig's joint cent
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import bpy
 import cv2
 import numpy as np
+from figures import CHARACTERS, FPS, entries, open_figure
 from mathutils import Matrix
-from noise_stage import build_room, dress, face_vertices, posed_vertices, set_up
-from retargeting import clip_source, library, mapped
-from video_mocap.rigging.blender.character import find_armature, open_character
-from video_mocap.rigging.blender.retarget import retarget_onto
-from video_mocap.rigging.joints import COCO17, TAKE
-from video_mocap.rigging.retarget.options import Options
+from noise_stage import build_room, dress, set_up
+from retargeting import clip_source, library
+from video_mocap.rigging.joints import TAKE
 from video_mocap.rigging.retarget.transfer import Source
 
-CHARACTERS = ("mpfb_default", "mpfb_game_engine", "mpfb_mixamo", "mpfb_rigify")
-FPS = 30.0
 SIZES = ((640, 480), (640, 360), (640, 360), (540, 960), (360, 640), (854, 480), (480, 640))
-_LIMBS = {
-    "shoulder": "upper_arm", "elbow": "forearm", "wrist": "hand", "hip": "thigh", "knee": "shin", "ankle": "foot"
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -122,35 +113,15 @@ def place_camera(camera: Camera) -> None:
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = width, height, 100
 
 
-def points_of(armature: Any, body: Any, bones: dict[str, str], face: dict[str, np.ndarray]) -> np.ndarray:
-    """(17, 3) COCO-17 in the world, metres, as the character stands now."""
-    skin = posed_vertices(body)
-    found = {name: skin[rows].mean(0) for name, rows in face.items()}
-    for name, bone in bones.items():
-        found[name] = np.array(armature.matrix_world @ armature.pose.bones[bone].head)
-    return np.array([found[name] for name in COCO17.names])
-
-
 def film(number: int, characters: Path, motion: Path, output: Path, seconds: float) -> None:
     """Make one scene."""
     random = np.random.default_rng(1000 + number)
-    entries = json.loads((characters / "characters.json").read_text())
-    entries = entries.get("characters", entries) if isinstance(entries, dict) else entries
     name = CHARACTERS[number % len(CHARACTERS)]
-    entry = next(one for one in entries if one["name"] == name)
+    entry = entries(characters)[name]
     what, source = choose_motion(motion, seconds, random)
-    armature = open_character(characters / entry["file"])
-    body = bpy.data.objects[entry["meshes"][0]]
-    mapping, controls = mapped(armature)
-    deform = entry.get("control_rig", {}).get("deform", entry["map"])
-    sides = (("left", "L"), ("right", "R"))
-    bones = {f"{side}_{joint}": deform[f"{slot}.{s}"] for joint, slot in _LIMBS.items() for side, s in sides}
-    face = face_vertices(body)
     camera = choose_camera(source.joints[:, TAKE.index("pelvis")], entry["height_m"], random)
-    retarget_onto(armature, source, Options(scene_fps=FPS, start_frame=0), mapping.slots, controls)
-    armature = find_armature(Path(entry["file"]), None)
-    armature.hide_render = True
-    dress(body, random)
+    figure = open_figure(entry, characters, source)
+    dress(figure.body, random)
     build_room(random, -camera.matrix[:3, :3].T @ camera.matrix[:3, 3])
     place_camera(camera)
     set_up(random)
@@ -162,7 +133,7 @@ def film(number: int, characters: Path, motion: Path, output: Path, seconds: flo
     scene = bpy.context.scene
     for frame in range(len(source.times)):
         scene.frame_set(frame)
-        points.append(points_of(armature, body, bones, face))
+        points.append(figure.points())
         scene.render.filepath = str(folder / "render.png")
         bpy.ops.render.render(write_still=True)
         picture = cv2.imread(str(folder / "render.png"))

@@ -26,13 +26,11 @@ from typing import Any
 import bpy
 import cv2
 import numpy as np
+from figures import CHARACTERS, Figure, animated, entries
 from mathutils import Vector
-from noise_scenes import _LIMBS, CHARACTERS, FPS, Camera, choose_camera, choose_motion, place_camera, points_of
-from noise_stage import build_room, dress, face_vertices, posed_vertices, set_up
-from retargeting import mapped
-from video_mocap.rigging.blender.retarget import retarget_onto
+from noise_scenes import Camera, choose_camera, choose_motion, place_camera
+from noise_stage import build_room, dress, posed_vertices, set_up
 from video_mocap.rigging.joints import COCO17, TAKE
-from video_mocap.rigging.retarget.options import Options
 from video_mocap.rigging.retarget.transfer import Source
 
 #: COCO's own list of bones.
@@ -53,19 +51,10 @@ _SECONDS = 1.5
 
 
 @dataclass
-class Person:
-    """A character in the scene. bones: by COCO's names. face: rows of the skin's vertices. path: (F, 3) pelvis."""
+class Person(Figure):
+    """A figure among others. path: (F, 3) pelvis, metres."""
 
-    armature: Any
-    body: Any
-    bones: dict[str, str]
-    face: dict[str, np.ndarray]
     path: np.ndarray
-    stature: float
-
-    def points(self) -> np.ndarray:
-        """(17, 3) COCO-17 in the world, metres, as they stand now."""
-        return points_of(self.armature, self.body, self.bones, self.face)
 
 
 def invite(entry: dict[str, Any], characters: Path, source: Source, random: np.random.Generator) -> Person:
@@ -78,16 +67,10 @@ def invite(entry: dict[str, Any], characters: Path, source: Source, random: np.r
     for thing in taken.objects:
         bpy.context.scene.collection.objects.link(thing)
     armature, body = taken.objects[0], taken.objects[1]
-    deform = entry.get("control_rig", {}).get("deform", entry["map"])
-    sides = (("left", "L"), ("right", "R"))
-    bones = {f"{side}_{joint}": deform[f"{slot}.{s}"] for joint, slot in _LIMBS.items() for side, s in sides}
     bpy.context.view_layer.update()
-    face = face_vertices(body)
-    mapping, controls = mapped(armature)
-    retarget_onto(armature, source, Options(scene_fps=FPS, start_frame=0), mapping.slots, controls)
-    armature.hide_render = True
+    figure = animated(entry, armature, body, source)
     dress(body, random)
-    return Person(armature, body, bones, face, source.joints[:, TAKE.index("pelvis")], entry["height_m"])
+    return Person(**vars(figure), path=source.joints[:, TAKE.index("pelvis")])
 
 
 def moved(source: Source, turn: float, place: np.ndarray) -> Source:
@@ -101,9 +84,7 @@ def moved(source: Source, turn: float, place: np.ndarray) -> Source:
 def gather(characters: Path, motion: Path, random: np.random.Generator) -> list[Person]:
     """One to four people: some close together, some apart."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    entries = json.loads((characters / "characters.json").read_text())
-    entries = entries.get("characters", entries) if isinstance(entries, dict) else entries
-    by_name = {entry["name"]: entry for entry in entries}
+    by_name = entries(characters)
     spread = random.uniform(0.6, 3.5)
     people: list[Person] = []
     for _ in range(random.choice(_PEOPLE, p=[0.2, 0.35, 0.25, 0.2])):
