@@ -17,8 +17,8 @@ class Options:
     """Standard deviations that the terms are divided by.
 
     pixels: of a keypoint, as a fraction of the person's size in the picture. direction: metres.
-    contact: speed of a foot that stands, m/s; slide: beyond which it is let go. floor: its height above a known floor,
-    metres.
+    contact: speed of a foot that stands, m/s; slide: beyond which it is let go. floor, found_floor: its height above a
+    known floor, and above one that feet have shown, metres.
     acceleration, ray_acceleration, root_ray_acceleration: m/s^2 across and along the line of sight, and for the
     pelvis along it.
     root_depth: of the root, as a fraction of the distance (measured: `root.agreed`); without it, errors of the lifted
@@ -35,6 +35,7 @@ class Options:
     contact: float = 0.02
     slide: float = 0.2
     floor: float = 0.03
+    found_floor: float = 0.05
     acceleration: float = 25.0
     ray_acceleration: float = 10.0
     root_ray_acceleration: float = 2.0

@@ -133,7 +133,8 @@ def floor(equations: NormalEquations, evidence: Evidence, x: np.ndarray, options
         standing = standing * evidence.on_floor[:, columns]
     level = evidence.floor.level + feet.above
     held = np.maximum(standing, x[:, rows] @ evidence.floor.up < level)
-    weight = share(evidence.times)[:, None] * held**2 / options.floor**2
+    spread = options.floor if evidence.floor.sure else options.found_floor
+    weight = share(evidence.times)[:, None] * held**2 / spread**2
     height = weight[..., None, None] * np.outer(evidence.floor.up, evidence.floor.up)
     equations.points(rows, height, weight[..., None] * level * evidence.floor.up)
 

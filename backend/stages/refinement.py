@@ -17,7 +17,7 @@ from ...rigging.rotations import segment_rotations
 from ...rigging.skeleton import rest_skeleton
 from ..keypoints import Keypoints
 from ..progress import Progress
-from ..refinement.evidence import Options
+from ..refinement.evidence import Floor, Options
 from ..world.given import Given
 from ..world.ground import LIFTED_TILT, POSTURE_TILT, Ground, fit_ground, mean_up, world_from_camera
 from ..world.posture import upright
@@ -85,7 +85,8 @@ def refine_people(
     for number, person in enumerate(people):
         progress.step(STAGE, 2 * number + 1, 2 * len(people))
         _find_contacts(person, keypoints, intrinsics, ground, number, camera)
-        refine_person(person, keypoints, intrinsics, options, camera)
+        floor = Floor(ground.up, -ground.height / float(ground.sizes[number]))
+        refine_person(person, keypoints, intrinsics, options, camera, floor)
     progress.step(STAGE, 2 * len(people), 2 * len(people))
     # From the votes again: the feet may speak once.
     ground = _find_ground(people, keypoints, intrinsics, tilt, ground.up, camera)
