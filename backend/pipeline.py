@@ -24,6 +24,7 @@ from .lens import FILM, focal_in_pixels, parse_distortion, without_distortion
 from .lifting.lifter import Lifter
 from .models import find_lifter
 from .progress import Progress, Step
+from .refinement.order import parse_in_front
 from .root.table import DEFAULT, ROOTS
 from .stages.known_camera import lens_of, refine_with_camera
 from .stages.lifting import (
@@ -68,7 +69,8 @@ class CaptureOptions:
     vertical: lines of the first frame that are vertical, "X,Y,X,Y" in pixels, several with semicolons; floor: two
     points of the floor and metres between them, "X,Y,X,Y=METRES".
     camera_motion: one of `stages.turning.CHOICES`: whether a camera that nobody knows turned; "auto" looks at the
-    background.
+    background. in_front: joints that are nearer than others, "NEARER,FARTHER,FROM,TO[,PERSON]" with seconds, several
+    with semicolons.
     """
 
     detector: str = "mediapipe"
@@ -91,6 +93,7 @@ class CaptureOptions:
     distortion: str = ""
     vertical: str = ""
     floor: str = ""
+    in_front: str = ""
 
 
 def capture(
@@ -184,6 +187,7 @@ def _check(options: CaptureOptions) -> None:
     if options.distortion:
         parse_distortion(options.distortion)
     parse_given(options.vertical, options.floor, (1, 1))
+    parse_in_front(options.in_front)
     if options.camera is not None and (options.vertical or options.floor):
         raise UserError("a known camera knows its level and floor: give the camera, or --vertical and --floor")
     if options.height is not None and options.floor:
@@ -291,7 +295,7 @@ def _after_detection(
     people = place_people(keypoints, lifted, options.root)
     if not people:
         raise UserError("nobody was seen well enough in this footage to be put into space")
-    smooth = smoothed(options.smoothing)
+    smooth = replace(smoothed(options.smoothing), in_front=parse_in_front(options.in_front))
     if camera is not None:
         world = refine_with_camera(people, keypoints, lifted.lens, camera, smooth, options.height, progress)
     else:
@@ -346,7 +350,9 @@ def _lifting(
 
     if cache is None:
         return anew()
-    content = {name: value for name, value in keypoints_arrays(keypoints).items() if value.dtype.kind in "iuf"}
+    # A background that rests changes nothing, and takes do not keep it.
+    arrays = keypoints_arrays(replace(keypoints, background=turning.motion))
+    content = {name: value for name, value in arrays.items() if value.dtype.kind in "iuf"}
     key = key_of(
         _VERSIONS["lifting"],
         sorted(content),
@@ -355,7 +361,6 @@ def _lifting(
         asdict(lifter.info),
         lens.intrinsics,
         lens.source,
-        turning.kind,
     )
     count, frames = len(keypoints.person_ids), len(keypoints.times)
     found = cache.get("lifting", key, lambda arrays: lifted_from_arrays(arrays, count, frames))

@@ -7,14 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from video_mocap.backend.errors import UserError
+from video_mocap.backend.refinement.banded import NormalEquations
 from video_mocap.backend.refinement.body import measure_links
 from video_mocap.backend.refinement.evidence import Options
 from video_mocap.backend.refinement.limits import bends_backward
+from video_mocap.backend.refinement.order import in_front, parse_in_front
 from video_mocap.backend.refinement.refine import refine
 from video_mocap.backend.refinement.skeleton import Skeleton
 from video_mocap.rigging.joints import H36M17, TAKE
 
-from .test_refinement import evidence_of, observed, turning_person
+from .test_refinement import evidence_of, observed, rest_pose, turning_person
 
 
 def skeleton_of(truth: np.ndarray) -> Skeleton:
@@ -85,3 +88,51 @@ def test_people_within_their_limits_are_left_alone() -> None:
     evidence = evidence_of(truth, observed(truth, noise=2.0), truth - truth[:, :1])
     with_limits, without = (refine(evidence, truth, replace(Options(), limit=limit)) for limit in (0.01, 1e3))
     assert np.abs(with_limits - without).max() < 1e-6
+
+
+def test_what_the_user_says_is_in_front_is() -> None:
+    """An arm that is lifted as if it went back as far as it really comes forward; the picture is nearly the same."""
+    behind = np.repeat(rest_pose()[None] + [0, 0, 4.0], 40, axis=0)
+    shoulder, wrist, thorax = (TAKE.index(name) for name in ("left_shoulder", "left_wrist", "thorax"))
+    arm = [TAKE.index(f"left_{name}") for name in ("elbow", "wrist", "hand")]
+    behind[:, arm] = behind[:, [shoulder]] + [[0.12, 0.1, 0.2], [0.1, 0.15, 0.4], [0.1, 0.15, 0.48]]
+    evidence = evidence_of(behind, observed(behind), behind - behind[:, :1])
+
+    def depth(said: str) -> np.ndarray:
+        result = refine(replace(evidence, in_front=parse_in_front(said)), behind)
+        return result[:, thorax, 2] - result[:, wrist, 2]
+
+    assert depth("").max() < -0.05
+    told = depth("left_wrist,thorax,0.5,1")
+    assert told[17:29].min() > 0.03  # not in one frame: that would be a jump
+    assert told[:8].max() < 0.0
+
+
+def test_an_order_is_kept_before_a_camera_with_its_own_axes() -> None:
+    x = np.zeros((1, len(TAKE), 3))
+    camera = np.eye(4)[None]
+    camera[:, :3, :3] = [[0, -1, 0], [0, 0, -1], [1, 0, 0]]  # looks along the world's x
+    equations = NormalEquations(1, len(TAKE))
+    in_front(equations, parse_in_front("left_wrist,thorax,0,1"), x, np.zeros(1), camera)
+    before = x.copy()
+    before[:, TAKE.index("left_wrist"), 0] = -0.05
+    assert equations.value(before) < equations.value(x)
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ("left_wrist,thorax", "write NEARER,FARTHER,FROM,TO"),
+        ("left_paw,thorax,0,1", "there is no joint left_paw"),
+        ("thorax,thorax,0,1", "in front of itself"),
+        ("nose,thorax,2,1", "before it begins"),
+    ],
+)
+def test_an_order_that_is_none_is_refused(said: str, complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        parse_in_front(said)
+
+
+def test_several_orders_and_whose_they_are() -> None:
+    first, second = parse_in_front("left_wrist,thorax,1.2,1.8; nose,right_hand,0,0.5,2;")
+    assert (first.first, first.last, first.person, second.person) == (1.2, 1.8, None, 2)

@@ -141,6 +141,12 @@ def add_world(parser: argparse.ArgumentParser) -> None:
         help="two points of the floor, in pixels of the first frame, and the distance between them: the scene's scale",
     )
     parser.add_argument(
+        "--in-front",
+        metavar="NEARER,FARTHER,FROM,TO[,PERSON]",
+        help="a joint that is nearer to the camera than another one between two seconds, as in "
+        "left_wrist,thorax,1.2,1.8; several are joined by semicolons",
+    )
+    parser.add_argument(
         "--smoothing", type=factor, metavar="FACTOR", help="how smooth the motion is made, 0.25 to 4 (default: 1)"
     )
     parser.add_argument(

@@ -10,6 +10,7 @@ import numpy as np
 from ...rigging.camera_path import camera_centres
 from ..camera import to_camera
 from .body import Links, given_joints
+from .order import InFront
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Options:
     where standing on a known floor has said how far the person is, which is surer.
     limit: metres beyond what joints do.
     outlier: reprojection error, in standard deviations, beyond which a keypoint loses its pull.
-    rounds: of reweighting. window, overlap: frames solved at once, and shared by neighbouring windows.
+    in_front: which joints the user says are nearer than others. rounds: of reweighting. window, overlap: frames solved
+    at once, and shared by neighbouring windows.
     """
 
     pixels: float = 0.015
@@ -43,6 +45,7 @@ class Options:
     floor_root_depth: float = 0.02
     limit: float = 0.01
     outlier: float = 3.0
+    in_front: tuple[InFront, ...] = ()
     rounds: int = 4
     window: int = 240
     overlap: int = 40
@@ -71,6 +74,7 @@ class Evidence:
     camera: (F, 4, 4) world to camera: positions and `lifted` are then in world axes. None: everything is in the axes of
     a camera that stands still. floor: where it is in those axes, None if nobody knows.
     on_floor: (F, 4) probability that what heels and toes stand on is the floor; None: it is whenever they stand.
+    in_front: what the user says of this person.
     """
 
     times: np.ndarray
@@ -84,6 +88,7 @@ class Evidence:
     camera: np.ndarray | None = None
     floor: Floor | None = None
     on_floor: np.ndarray | None = None
+    in_front: tuple[InFront, ...] = ()
 
     def part(self, rows: slice) -> Evidence:
         """The same for some of the frames."""
@@ -102,6 +107,7 @@ class Evidence:
             camera,
             self.floor,
             on_floor,
+            self.in_front,
         )
 
     def seen(self, x: np.ndarray) -> np.ndarray:

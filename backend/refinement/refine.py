@@ -27,6 +27,7 @@ from . import terms
 from .banded import NormalEquations
 from .evidence import Evidence, Options
 from .limits import limits
+from .order import in_front
 from .skeleton import Skeleton
 
 _PELVIS = TAKE.index("pelvis")
@@ -102,6 +103,7 @@ class _Window:
         terms.contacts(equations, evidence, x, options)
         terms.floor(equations, evidence, x, options)
         limits(equations, evidence, x, options)
+        in_front(equations, evidence.in_front, x, evidence.times, evidence.camera)
         return equations
 
     def _step(self, equations: NormalEquations) -> bool:

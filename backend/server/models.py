@@ -42,6 +42,7 @@ class Options(Asked):
     distortion: Annotated[str, Field(max_length=200)] = ""
     vertical: Annotated[str, Field(max_length=1000)] = ""
     floor: Annotated[str, Field(max_length=200)] = ""
+    in_front: Annotated[str, Field(max_length=2000)] = ""
 
 
 class Source(Asked):

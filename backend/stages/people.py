@@ -111,6 +111,7 @@ def refine_person(
             None if camera is None else camera[part],
             floor,
             None if person.on_floor is None else person.on_floor[part],
+            tuple(order for order in options.in_front if order.person in (None, person.identity)),
         )
         refined = refine(evidence, person.positions[part], options)
         person.worse[part] = worse_frames(evidence, evidence.lifted + refined[:, :1], refined, options)
