@@ -81,7 +81,7 @@ def source_of_take(take: Take) -> Source:
         np.asarray(take.keypoints, np.float32),
         None if lens in _FOUND else take.intrinsics,
         detection,
-        _background_of(take) if lens != KNOWN_CAMERA and len(take.world_to_camera) > 1 else None,
+        _background_of(take) if metadata.get("camera_motion") in ("still", "turning") else None,
     )
     camera = None
     if lens == KNOWN_CAMERA:
@@ -97,8 +97,9 @@ def source_of_take(take: Take) -> Source:
 
 
 def _background_of(take: Take) -> BackgroundMotion:
-    """What the camera of a take, which turned as was found out, made of the background: it is found out again."""
-    turns = take.world_to_camera[:, :3, :3] @ take.world_to_camera[0, :3, :3].T
+    """What the camera of a take, which turned or rested as was found out, made of the background: it is found again."""
+    matrices = np.broadcast_to(take.world_to_camera, (len(take.times), 4, 4))
+    turns = matrices[:, :3, :3] @ matrices[0, :3, :3].T
     return motion_of(turns, take.intrinsics, (int(take.image_size[0]), int(take.image_size[1])))
 
 
