@@ -38,9 +38,9 @@ class Options:
     slide: float = 0.2
     floor: float = 0.03
     found_floor: float = 0.05
-    acceleration: float = 25.0
-    ray_acceleration: float = 10.0
-    root_ray_acceleration: float = 2.0
+    acceleration: float = 40.0
+    ray_acceleration: float = 16.0
+    root_ray_acceleration: float = 3.0
     root_depth: float = 0.04
     floor_root_depth: float = 0.02
     limit: float = 0.01
