@@ -37,7 +37,7 @@ from .stages.lifting import (
     lifted_arrays,
     lifted_from_arrays,
 )
-from .stages.people import place_people
+from .stages.people import believable, place_people
 from .stages.refinement import refine_people, smoothed
 from .stages.result import make_take, provenance
 from .stages.source import Source, is_footage, read_source
@@ -295,6 +295,8 @@ def _after_detection(
     people = place_people(keypoints, lifted, options.root)
     if not people:
         raise UserError("nobody was seen well enough in this footage to be put into space")
+    people, left_out = believable(people, keypoints, lifted.lens.intrinsics)
+    warnings = [*warnings, *left_out]
     smooth = replace(smoothed(options.smoothing), in_front=parse_in_front(options.in_front))
     if camera is not None:
         world = refine_with_camera(people, keypoints, lifted.lens, camera, smooth, options.height, progress)

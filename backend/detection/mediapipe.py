@@ -27,7 +27,7 @@ from .search import PERSON, Search, SearchBudget
 FOLLOWED = (0.3, 0.5)
 #: The same for somebody new, and how similar all looks at them have to be. The best judge of the three: of people in
 #: made crowds 95 in 100 reach 0.7, of what is nobody 5 in 100.
-NEW, AGREEMENT = (0.9, 0.7), 0.5
+NEW, AGREEMENT = (0.9, 0.7), 0.7
 SUSPECTED = 0.3  # score of the person finder from which a closer look is worth it
 MOST_SUSPECTED = 4  # times as many people as there is room for
 KEEP_LOOKING = 0.75  # seconds to look where somebody was last seen
