@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What `train adapt` brings: a lifter that has seen somebody's 2D keypoints lifts their other clips better, or not.
 
-    python benchmarks/adapting.py MOTION_LIBRARY WORK [--steps 300] [--source NAME ...]
+    python benchmarks/adapting.py MOTION_LIBRARY WORK [--steps 300] [--source NAME ...] [--weight W] [--rate R]
 
 Each file of the folder `val` of MOTION_LIBRARY is a studio that the lifter was not trained on. Of half of its clips
 only keypoints are given, with the measured noise of a detector, filmed by cameras at random; the lifter adapts to them,
@@ -59,11 +59,16 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--source", action="append")
+    parser.add_argument("--weight", type=float, help="of what the footage must explain; 0: the library alone")
+    parser.add_argument("--rate", type=float, help="peak rate of learning")
     arguments = parser.parse_args()
     library = load_motion(arguments.motion / "train")
     names = sorted(path.stem for path in (arguments.motion / "val").glob("*.npz"))
     initial = {key: value.float() for key, value in read_weights(DEFAULT_WEIGHTS)[0].items()}
-    settings = settings_from({"schedule": {**ADAPTING, "steps": arguments.steps}, "network": {"dropout": 0.05}})
+    schedule = {**ADAPTING, "steps": arguments.steps}
+    schedule |= {} if arguments.rate is None else {"rate": arguments.rate}
+    loss = {"direction": 0.05} | ({} if arguments.weight is None else {"footage": arguments.weight})
+    settings = settings_from({"schedule": schedule, "network": {"dropout": 0.05}, "loss": loss})
     print("| studio | clips | before | after |\n|---|---|---|---|")
     for name in arguments.source or names:
         studio = load_motion(arguments.motion / "val", [other for other in names if other != name])

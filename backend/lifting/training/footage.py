@@ -36,11 +36,13 @@ _REACH = 0.15
 class Seen:
     """Windows of people without truth.
 
-    inputs: (B, T, 17, 3) of the network. size: (B, T) the people's size in the picture, as tangents.
+    inputs: (B, T, 17, 3) of the network. size: (B, T) the people's size in the picture, as tangents. confidence: (B, T,
+    17) of what was seen; 0 where the inputs bridge a gap, which must pull at nothing.
     """
 
     inputs: Tensor
     size: Tensor
+    confidence: Tensor
 
 
 class Footage:
@@ -54,7 +56,7 @@ class Footage:
         self, files: Sequence[Path], field: int, own: int, fps: float, causal: bool, device: torch.device
     ) -> None:
         self._field, self._own = field, own
-        inputs, sizes, starts = [], [], []
+        inputs, sizes, confidences, starts = [], [], [], []
         for path in files:
             keypoints = read_source(path).keypoints
             for row in range(len(keypoints.person_ids)):
@@ -65,9 +67,11 @@ class Footage:
                     starts.append(first + np.flatnonzero(known[own : len(known) - field + own + 1].numpy()))
                     inputs.append(followed.inputs)
                     sizes.append(followed.size)
+                    confidences.append(followed.confidence)
         if not starts or not sum(len(each) for each in starts):
             raise UserError(f"nobody is seen for {field / fps:.1f} s at a time in {', '.join(str(f) for f in files)}")
         self._inputs, self._size = torch.cat(inputs).to(device), torch.cat(sizes).to(device)
+        self._confidence = torch.cat(confidences).to(device)
         self._starts = torch.from_numpy(np.concatenate(starts)).to(device)
 
     def __len__(self) -> int:
@@ -79,13 +83,13 @@ class Footage:
         device = self._inputs.device
         chosen = self._starts[torch.randint(len(self._starts), (count,), generator=generator, device=device)]
         rows = chosen[:, None] + torch.arange(self._field, device=device)
-        inputs = self._inputs[rows]
-        mirrored = inputs[:, :, torch.as_tensor(COCO17.mirror, device=device)] * torch.tensor(
-            [-1.0, 1, 1], device=device
-        )
+        inputs, confidence = self._inputs[rows], self._confidence[rows]
+        other = torch.as_tensor(COCO17.mirror, device=device)
+        mirrored = inputs[:, :, other] * torch.tensor([-1.0, 1, 1], device=device)
         flip = torch.rand(count, generator=generator, device=device) < 0.5
         inputs = torch.where(flip[:, None, None, None], mirrored, inputs)
-        return Seen(inputs, self._size[rows])
+        confidence = torch.where(flip[:, None, None], confidence[:, :, other], confidence)
+        return Seen(inputs, self._size[rows], confidence)
 
     def loss(self, output: Tensor, seen: Seen, truth: Tensor) -> Tensor:
         """What the network gave for `seen` against what was seen and how people are built, metres.
@@ -94,7 +98,8 @@ class Footage:
         """
         joints, _, root = split(output)
         own = slice(self._own, self._own + 1)
-        return projection_error(joints, root, seen.inputs[:, own], seen.size[:, own]) + bone_error(joints, truth)
+        points = torch.cat([seen.inputs[:, own, :, :2], seen.confidence[:, own, :, None]], dim=-1)
+        return projection_error(joints, root, points, seen.size[:, own]) + bone_error(joints, truth)
 
 
 def projection_error(joints: Tensor, root: Tensor, inputs: Tensor, size: Tensor) -> Tensor:
@@ -130,7 +135,9 @@ def _follow(keypoints: Keypoints, row: int, fps: float, causal: bool) -> Seen:
     intrinsics = keypoints.intrinsics
     if intrinsics is None:
         intrinsics, _ = guess_intrinsics(keypoints.image_size, None, None)
-    # What was not seen must pull at nothing.
-    at_rate = torch.from_numpy(resample_track(filled, keypoints.times, grid, bridge=False)).float()
+    at_rate, seen = (
+        torch.from_numpy(resample_track(filled, keypoints.times, grid, bridge=bridge)).float()
+        for bridge in (not causal, False)
+    )
     followed = person(at_rate[None], torch.from_numpy(np.asarray(intrinsics)).float()[None], fps, causal)
-    return Seen(followed.inputs[0], followed.size[0])
+    return Seen(followed.inputs[0], followed.size[0], seen[..., 2])
