@@ -115,9 +115,17 @@ def unique(people: np.ndarray, worth: np.ndarray) -> np.ndarray:
 
 
 def consistent(first: CloseUps, second: CloseUps) -> np.ndarray:
-    """(N,) keypoint similarity of two looks at the same people, and of the views of the second; the smaller one."""
+    """(N,) keypoint similarity of two looks at the same people, and of the views of the second; the smaller one.
+
+    Left and right may be exchanged: who is seen from the side or from behind is somebody all the same.
+    """
     views = (first.people, *second.views[1:])
-    return np.min([np.diagonal(oks(second.people, view, _SIGMAS)) for view in views], 0)
+    sided = [[_similarity(second.people, each) for each in (view, view[:, KEYPOINTS.mirror])] for view in views]
+    return np.min(np.max(sided, axis=1), axis=0)
+
+
+def _similarity(people: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return np.diagonal(oks(people, others, _SIGMAS))
 
 
 def _between(squares: list[np.ndarray]) -> np.ndarray:
