@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 #: How much detection looks.
 QUALITIES = ("draft", "standard")
 #: Raised whenever a stage's result changes for the same input: kept results of before are then no longer found.
-_VERSIONS = {"detection": 4, "lifting": 3}
+_VERSIONS = {"detection": 5, "lifting": 3}
 
 
 @dataclass(frozen=True)

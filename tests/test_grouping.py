@@ -18,7 +18,9 @@ from video_mocap.backend.grouping.affinity import (
 from video_mocap.backend.grouping.cluster import SOLVERS, Solver, cluster
 from video_mocap.backend.grouping.contested import readout_validity, settle_contested
 from video_mocap.backend.grouping.people import GroupingOptions, group_people
-from video_mocap.rigging.joints import COCO17, KEYPOINTS
+from video_mocap.rigging.joints import COCO17, KEYPOINTS, TAKE
+
+from .test_refinement import observed, turning_person
 
 AFFINITY = np.array([[1, 0.9, 0.2, 0.1], [0.9, 1, 0.3, 0.1], [0.2, 0.3, 1, 0.8], [0.1, 0.1, 0.8, 1]])
 
@@ -245,3 +247,25 @@ def test_similarity_of_people_without_common_keypoints_is_0() -> None:
     top, bottom = person(300), person(300)
     top[11:, 2], bottom[:11, 2] = 0, 0
     assert oks(top[None], bottom[None], sigmas_of(KEYPOINTS.names))[0, 0] == 0
+
+
+def standing_beside_another() -> np.ndarray:
+    """(2, 23, 3) somebody with the left arm stretched out, and somebody small behind them on that side."""
+    pose = turning_person(1)
+    arm = [TAKE.index(f"left_{name}") for name in ("elbow", "wrist", "hand")]
+    pose[:, arm] = pose[:, [TAKE.index("left_shoulder")]] + [[0.25, -0.1, 0], [0.45, -0.3, 0], [0.5, -0.35, 0]]
+    behind = turning_person(1) + np.array([0.8, 0, 5.0])
+    return np.concatenate([observed(pose), observed(behind)])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_arm_is_kept_when_sides_change_and_found_again_when_it_was_lost(turned: bool, lost: bool) -> None:
+    people = standing_beside_another()
+    before = people.copy()
+    if lost:
+        before[0, [KEYPOINTS.index(f"left_{name}") for name in ("elbow", "wrist", "hand")]] = (np.nan, np.nan, 0)
+    now = people[:, KEYPOINTS.mirror] if turned else people
+    found = group_people(candidates_from_instances(np.concatenate([now, now])), KEYPOINTS, before)
+    assert len(found) == 2
+    assert (np.isfinite(found).all(-1).sum(1) == np.isfinite(people[0]).all(-1).sum()).all()

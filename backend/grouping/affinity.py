@@ -166,18 +166,23 @@ def instance_affinity(members: np.ndarray, first: np.ndarray, second: np.ndarray
     return np.where(known, np.clip((own @ own.T)[first, second], 0, 1), np.nan)
 
 
+#: Of the longer side of a person's box: how far beyond it a joint may be that was not seen.
+_REACH = 0.4
+
+
 def nearness(positions: np.ndarray, kinds: np.ndarray, previous: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
     """(N, P): how near each candidate is to the same joint of the (P, K, 3) people of the frame before.
 
     The tolerance is OKS's and a tenth of the person's scale: people move between frames. Of a joint that a person
-    lacked it is only known whether the candidate lies in the person's box, grown by a tenth on each side: 0.3 or 0. Who
+    lacked it is only known whether the candidate lies within reach, the person's box and as far around it as arms and
+    legs go: 0.3 or 0. With less, an arm that was lost once and is stretched out would never be found again. Who
     is near several people is above all the nearest one's: a row is shared out by the eighth power.
     """
     box, (before_x, before_y, confidence) = person_boxes(previous), _planes(previous)[:, :, kinds]
     x, y = positions.T.astype(np.float32)
     reach = -1 / (8 * np.maximum((sigmas[kinds] + 0.1) * person_scales(previous)[:, None], 1e-6) ** 2)
     near = np.exp(((before_x - x) ** 2 + (before_y - y) ** 2) * reach.astype(np.float32))
-    grown = 0.1 * (box[:, 2:] - box[:, :2])
+    grown = _REACH * (box[:, 2:] - box[:, :2]).max(-1, keepdims=True)
     (left, top), (right, low) = (box[:, :2] - grown).T[:, :, None], (box[:, 2:] + grown).T[:, :, None]
     inside = (x >= left) & (x <= right) & (y >= top) & (y <= low)
     near = np.where(confidence > 0, near, np.float32(0.3) * inside).T

@@ -48,11 +48,8 @@ def align_sides(candidates: Candidates, joints: JointSet, sigmas: np.ndarray) ->
     Of two detections that agree better when one is mirrored, the surer one keeps its sides.
     Gives the candidates and (I, I) the keypoint similarity of the detections afterwards.
     """
-    count = int(candidates.instances.max(initial=-1)) + 1
-    people = np.zeros((count, len(joints), 3))
-    known = candidates.instances >= 0
-    rows = candidates.instances[known], candidates.kinds[known]
-    people[rows] = np.concatenate([candidates.positions, candidates.confidence[:, None]], 1)[known]
+    people, known = _detected(candidates, joints), candidates.instances >= 0
+    count = len(people)
     straight, crossed = oks(people, people, sigmas), oks(people, people[:, joints.mirror], sigmas)
     order = np.argsort(-people[..., 2].sum(-1), kind="stable")
     swapped = np.zeros(count, bool)
@@ -67,6 +64,30 @@ def align_sides(candidates: Candidates, joints: JointSet, sigmas: np.ndarray) ->
         return candidates, agreement
     turn = known & swapped[candidates.instances]
     return replace(candidates, kinds=np.where(turn, joints.mirror[candidates.kinds], candidates.kinds)), agreement
+
+
+def faced_alike(previous: np.ndarray, candidates: Candidates, joints: JointSet, sigmas: np.ndarray) -> np.ndarray:
+    """(P, K, 3) people of the frame before, with left and right exchanged where detections now see them so.
+
+    A detector that confuses the sides does it for whole people from one frame to the next; where a joint was would else
+    speak against where it is.
+    """
+    people = _detected(candidates, joints)
+    if not len(people):
+        return previous
+    straight, crossed = oks(people, previous, sigmas), oks(people, previous[:, joints.mirror], sigmas)
+    best, rows = np.maximum(straight, crossed).argmax(0), np.arange(len(previous))
+    turned = crossed[best, rows] > straight[best, rows]
+    return np.where(turned[:, None, None], previous[:, joints.mirror], previous)
+
+
+def _detected(candidates: Candidates, joints: JointSet) -> np.ndarray:
+    """(I, K, 3) the detections that candidates come from: x, y, confidence; zeros where one has no joint."""
+    people = np.zeros((int(candidates.instances.max(initial=-1)) + 1, len(joints), 3))
+    known = candidates.instances >= 0
+    rows = candidates.instances[known], candidates.kinds[known]
+    people[rows] = np.concatenate([candidates.positions, candidates.confidence[:, None]], 1)[known]
+    return people
 
 
 def merge_duplicates(

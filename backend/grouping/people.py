@@ -29,7 +29,7 @@ from .affinity import (
 )
 from .cluster import Solver, cluster_pairs
 from .contested import settle_contested
-from .duplicates import Points, align_sides, merge_duplicates, slots_of
+from .duplicates import Points, align_sides, faced_alike, merge_duplicates, slots_of
 
 SHARED = 0.34  #: of the joints of a piece that another may hold, too, of the same detections: one of them is a mistake
 FARTHEST = 3.0  #: limbs' lengths beyond which two points are not looked at
@@ -79,7 +79,8 @@ def group_people(
     detections = points.members @ np.where(mergeable, agreement, 0) ** 2
     near = None
     if previous is not None and len(previous):
-        near = nearness(points.positions, points.kinds, previous, sigmas)
+        faced = faced_alike(previous, candidates, joints, sigmas)
+        near = nearness(points.positions, points.kinds, faced, sigmas)
     labels = join_limbs(points, joints, detections, near, options)
     labels = join_pieces(points, labels, joints, detections, near, options)
     people, kept = _assemble(points, labels, len(joints), options)
