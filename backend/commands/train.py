@@ -22,7 +22,7 @@ WHAT = (
     "export: weights for --lifter or --detector"
 )
 #: How to adapt unless a file says otherwise: not far from weights that know people.
-ADAPTING = {"steps": 1000, "rate": 1e-4, "warmup": 50, "average": 100}
+ADAPTING = {"steps": 500, "rate": 3e-5, "warmup": 50, "average": 100}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -69,7 +69,7 @@ class LossSettings:
     up: float = 0.1
     root: float = 0.1
     velocity: float = 0.0
-    footage: float = 1.0
+    footage: float = 0.1
 
 
 @dataclass(frozen=True)
