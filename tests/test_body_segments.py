@@ -11,7 +11,6 @@ from video_mocap.backend.errors import UserError
 from video_mocap.backend.refinement.banded import NormalEquations
 from video_mocap.backend.refinement.body import measure_links
 from video_mocap.backend.refinement.evidence import Options
-from video_mocap.backend.refinement.limits import bends_backward
 from video_mocap.backend.refinement.order import in_front, parse_in_front
 from video_mocap.backend.refinement.refine import refine
 from video_mocap.backend.refinement.skeleton import Skeleton
@@ -72,6 +71,20 @@ def bent_backward(frames: int = 10) -> np.ndarray:
     forward = (toe - heel) / np.linalg.norm(toe - heel, axis=-1, keepdims=True)
     truth[:, leg[1]] = 0.5 * (hip + ankle) - 0.06 * forward
     return truth
+
+
+def bends_backward(x: np.ndarray) -> np.ndarray:
+    """(F, 2) metres by which the knees lie behind the line from hip to ankle, forwards being where the foot points."""
+    found = []
+    for side in ("left", "right"):
+        hip, knee, ankle, heel, toe = (
+            x[:, TAKE.index(f"{side}_{joint}")] for joint in ("hip", "knee", "ankle", "heel", "toe")
+        )
+        axis, foot = ankle - hip, toe - heel
+        forward = foot - axis * ((foot * axis).sum(-1) / (axis * axis).sum(-1))[:, None]
+        forward /= np.linalg.norm(forward, axis=-1, keepdims=True)
+        found.append(np.maximum(-((knee - 0.5 * (hip + ankle)) * forward).sum(-1), 0.0))
+    return np.stack(found, axis=-1)
 
 
 def test_a_knee_is_brought_back_from_where_no_knee_bends() -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -92,22 +92,15 @@ class Evidence:
 
     def part(self, rows: slice) -> Evidence:
         """The same for some of the frames."""
-        contacts = None if self.contacts is None else self.contacts[rows]
-        camera = None if self.camera is None else self.camera[rows]
-        on_floor = None if self.on_floor is None else self.on_floor[rows]
-        return Evidence(
-            self.times[rows],
-            self.keypoints[rows],
-            self.names,
-            self.intrinsics,
-            self.lifted[rows],
-            self.trust[rows],
-            self.links,
-            contacts,
-            camera,
-            self.floor,
-            on_floor,
-            self.in_front,
+        return replace(
+            self,
+            times=self.times[rows],
+            keypoints=self.keypoints[rows],
+            lifted=self.lifted[rows],
+            trust=self.trust[rows],
+            contacts=None if self.contacts is None else self.contacts[rows],
+            camera=None if self.camera is None else self.camera[rows],
+            on_floor=None if self.on_floor is None else self.on_floor[rows],
         )
 
     def seen(self, x: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -23,6 +24,16 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not TOML: {error}") from None
+
+
+def from_toml(path: Path, convert: Callable[[dict[str, Any]], T]) -> T:
+    """What `convert` makes of the tables of a TOML file. Raises UserError, in one sentence, if it is none or `convert`
+    raises ValueError."""
+    data = read_toml(path)
+    try:
+        return convert(data)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def filled(kind: type[T], data: dict[str, Any], table: str = "") -> T:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ....rigging.joints import TAKE
-from ...errors import UserError
-from ...training.tables import filled, read_toml
+from ...training.tables import filled, from_toml
 from ..temporal import ROOT, UP
 
 #: What the network gives: the joints of a take, world up, and where the pelvis is (`samples.Batch.root`).
@@ -105,11 +104,7 @@ class Settings:
 
 def read_settings(path: Path) -> Settings:
     """Read a TOML file. Raises UserError, in one sentence, if it is none or a value is not possible."""
-    data = read_toml(path)
-    try:
-        return settings_from(data)
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from None
+    return from_toml(path, settings_from)
 
 
 def settings_from(data: dict[str, Any]) -> Settings:

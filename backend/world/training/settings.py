@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...errors import UserError
-from ...training.tables import check_least, filled, read_toml
+from ...training.tables import check_least, filled, from_toml
 
 #: People of the motion library's folder `train` that are left out, so that climbing can be measured on one of them.
 HELD_OUT = ("cmu_14",)
@@ -61,11 +60,7 @@ class Settings:
 
 def read_settings(path: Path) -> Settings:
     """Read a TOML file. Raises UserError, in one sentence, if it is none or a value is not possible."""
-    data = read_toml(path)
-    try:
-        return settings_from(data)
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from None
+    return from_toml(path, settings_from)
 
 
 def settings_from(data: dict[str, Any]) -> Settings:
