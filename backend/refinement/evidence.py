@@ -34,10 +34,10 @@ class Options:
 
     pixels: float = 0.015
     direction: float = 0.04
-    contact: float = 0.02
+    contact: float = 0.01
     slide: float = 0.2
     floor: float = 0.03
-    found_floor: float = 0.05
+    found_floor: float = 0.02
     acceleration: float = 40.0
     ray_acceleration: float = 16.0
     root_ray_acceleration: float = 3.0
