@@ -14,6 +14,7 @@ import pytest
 import torch
 from video_mocap.backend import cli
 from video_mocap.backend.detection.base import BatchDetector, create_detector, describe_detector
+from video_mocap.backend.detection.bottomup.decode import likely
 from video_mocap.backend.detection.bottomup.fields import COCO_LAYOUT, to_cells
 from video_mocap.backend.detection.bottomup.finder import padded, resized
 from video_mocap.backend.detection.bottomup.residual import ResidualTrunk
@@ -203,6 +204,22 @@ def test_a_cancelled_run_is_saved(tmp_path: Path) -> None:
     assert new_run(tmp_path / "run", known).step == 1
 
 
+@pytest.mark.parametrize("foreground", [0.0, 1.0, 10.0])
+def test_what_the_loss_asks_for_says_how_likely_a_joint_is(foreground: float) -> None:
+    """A joint that is there in one picture of ten is a tenth likely, however much joints weigh."""
+    maps = torch.zeros(10, COCO_LAYOUT.maps, 1, 1)
+    maps[0, 0] = 1
+    batch = Batch(torch.zeros(10, 3, 4, 4), maps, torch.ones(10, 1, 1, 1))
+    guesses = np.linspace(0, 1, 1001)
+    losses = []
+    for guess in guesses:
+        given = torch.zeros_like(maps)
+        given[:, 0] = guess
+        losses.append(float(maps_loss([given], batch, 17, LossSettings(foreground=foreground))))
+    best = guesses[np.argmin(losses)]
+    assert likely(best, foreground) == pytest.approx(0.1, abs=1e-3)
+
+
 @pytest.mark.parametrize("network", [TINY, {"trunk": "hourglass", "stacks": 1, "channels": 32}])
 def test_a_few_pictures_are_learned(tmp_path: Path, network: dict[str, Any]) -> None:
     """Not by heart, which takes minutes: far enough that it is no accident."""
@@ -232,6 +249,7 @@ def test_weights_come_out_and_detect(tmp_path: Path) -> None:
     card = export(tmp_path / "run", weights, "7")
     assert read_card(weights) == card
     assert (card.version, card.size, card.names) == ("7", 128, COCO17.names)
+    assert card.foreground == settings().loss.foreground > 0
     detector = create_detector(str(weights), 2, "standard", "cpu")
     assert isinstance(detector, BatchDetector)
     assert describe_detector(str(weights)) == detector.source

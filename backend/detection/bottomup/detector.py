@@ -30,7 +30,7 @@ class BottomUpDetector:
         self._card, place = read_card(path), pick_device(device)
         network = open_network(path, self._card, place)
         # Candidates that belong to nobody come on top of those of the people.
-        options = DecodeOptions(most=max(20, 3 * max_persons))
+        options = DecodeOptions(most=max(20, 3 * max_persons), foreground=self._card.foreground)
         self._finder = Finder(network, self._card.layout, self._card.size, quality != "draft", options)
         self.batch = _BATCH if place.type == "cuda" else 1
 

@@ -26,7 +26,7 @@ class Card:
     """Identity and terms of weights.
 
     network: as `network.plain`. names: (K,) joints. size: pixels of the longer side of a picture. licence, trained_on:
-    texts for the user. sha256: of the weights' file.
+    texts for the user. foreground: of the loss, see `decode.likely`. sha256: of the weights' file.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Card:
     size: int
     licence: str
     trained_on: str
+    foreground: float = 0.0
     sha256: str = ""
     kind: str = KIND
 
@@ -61,7 +62,12 @@ def read_card(path: Path) -> Card:
             raise UserError(f"{path} holds no detector: {beside.name} describes other weights")
         data["names"] = tuple(map(str, data["names"]))
         card = Card(**data)
-        if card.architecture.outputs != card.layout.maps or card.size < 64 or card.size % 64:
+        if (
+            card.architecture.outputs != card.layout.maps
+            or card.size < 64
+            or card.size % 64
+            or not card.foreground >= 0
+        ):
             raise ValueError("its numbers do not fit together")
     except OSError:
         raise UserError(f"{path} needs {beside.name} beside it, which 'video-mocap train export' writes") from None

@@ -32,5 +32,6 @@ def export(run: Path, output: Path, version: str) -> Card:
         size=settings.data.size,
         licence=settings.licence,
         trained_on=f"labelled pictures, {state['step']} steps of {settings.schedule.batch}",
+        foreground=settings.loss.foreground,
     )
     return save_network(output, network.half(), card)

@@ -17,6 +17,7 @@ from ....errors import UserError
 from ....progress import Progress
 from ....training.course import LAST, Course, follow, read_state
 from ....training.pace import blend, memory_at, rate_at
+from ..decode import DecodeOptions
 from ..finder import Finder
 from ..network import Network, build_network
 from .pictures import Picture, PictureSet
@@ -34,7 +35,8 @@ _AHEAD = 4
 def maps_loss(stages: Sequence[Tensor], batch: Batch, joints: int, settings: LossSettings) -> Tensor:
     """Squared error of the maps, summed over them and over the stages (S04, S25), mean over the cells that count.
 
-    Cells where a joint or a limb is weigh more by `foreground`; fields by `fields`.
+    Cells where a joint or a limb is weigh more by `foreground`, which is why a heatmap's value is no likelihood
+    (`decode.likely`); fields by `fields`.
     """
     target = batch.maps
     limbs = target[:, joints:].unflatten(1, (-1, 2)).norm(dim=2).repeat_interleave(2, 1)
@@ -98,7 +100,8 @@ class Run(Course[Network, Batch]):
         """Of the averaged weights, on at most so many pictures as the settings say, spread over all."""
         most = min(len(pictures), self.settings.schedule.looked)
         rows = np.linspace(0, len(pictures) - 1, most).round().astype(int)
-        finder = Finder(self.average, self.layout, self.settings.data.size)
+        options = DecodeOptions(foreground=self.settings.loss.foreground)
+        finder = Finder(self.average, self.layout, self.settings.data.size, options=options)
         return validate(finder, self.layout.names, [pictures[row] for row in rows])
 
     def _draw(self, number: int) -> Batch:
