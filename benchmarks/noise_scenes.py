@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,10 +45,12 @@ class Camera:
         return np.array([[self.focal, 0, width / 2], [0, self.focal, height / 2], [0, 0, 1.0]])
 
 
-def choose_motion(folder: Path, seconds: float, random: np.random.Generator) -> tuple[str, Source]:
-    """A stretch of a random clip: sometimes its lowest one, sometimes its fastest."""
+def choose_motion(
+    folder: Path, seconds: float, random: np.random.Generator, parts: Sequence[str] = ("train", "val")
+) -> tuple[str, Source]:
+    """A stretch of a random clip of some parts of the library: sometimes its lowest one, sometimes its fastest."""
     reader = library(folder)
-    files = sorted((folder / "train").glob("*.npz")) + sorted((folder / "val").glob("*.npz"))
+    files = [path for part in parts for path in sorted((folder / part).glob("*.npz"))]
     path = files[random.integers(len(files))]
     clips = [clip for clip in reader.load_file(path) if clip.seconds > seconds + 0.2]
     kind = random.choice(["any", "low", "fast"], p=[0.5, 0.25, 0.25])

@@ -2,11 +2,12 @@
 """Training pictures for a detector: groups of dressed characters in captured motion, with exact keypoints, as COCO.
 
     python benchmarks/training_pictures.py CHARACTERS_FOLDER MOTION_LIBRARY OUTPUT [--scenes 5] [--first 0] [--each 8]
+        [--who mpfb_default ...] [--motion-of train val]
 
 Every scene puts one to four people into motion and takes `--each` pictures of them, each at another moment by another
 camera in another room under another light. Writes OUTPUT/pictures/*.jpg, OUTPUT/scenes/NNN.json per scene and, from all
 of these that are there, OUTPUT/annotations.json: what `video-mocap train detector --pictures OUTPUT` reads. A scene
-depends on its number only; scenes that are there are not made again.
+depends on its number and on whom and what motion it may take; scenes that are there are not made again.
 
 Keypoints are COCO-17 on the rigs' joint centres and the face's skin: 2 where the camera sees the body there, 1 where
 something is in front, 0 outside the picture. A person of whom no keypoint is seen is a box without keypoints, as in
@@ -30,6 +31,7 @@ from figures import CHARACTERS, Figure, animated, entries
 from mathutils import Vector
 from noise_scenes import Camera, choose_camera, choose_motion, place_camera
 from noise_stage import build_room, dress, posed_vertices, set_up
+from textures import paint
 from video_mocap.rigging.joints import COCO17, TAKE
 from video_mocap.rigging.retarget.transfer import Source
 
@@ -57,6 +59,16 @@ class Person(Figure):
     path: np.ndarray
 
 
+@dataclass(frozen=True)
+class Cast:
+    """Whom and what scenes may take. characters, motion: folders. who: names of characters. parts: of the motion."""
+
+    characters: Path
+    motion: Path
+    who: tuple[str, ...] = CHARACTERS
+    parts: tuple[str, ...] = ("train", "val")
+
+
 def invite(entry: dict[str, Any], characters: Path, source: Source, random: np.random.Generator) -> Person:
     """Put a character of `characters.json` into the scene, dressed and moving as `source`."""
     wanted = [entry["armature"], *entry["meshes"]]
@@ -70,6 +82,7 @@ def invite(entry: dict[str, Any], characters: Path, source: Source, random: np.r
     bpy.context.view_layer.update()
     figure = animated(entry, armature, body, source)
     dress(body, random)
+    paint(body, 0.6, (0.1, 1.0), random)
     return Person(**vars(figure), path=source.joints[:, TAKE.index("pelvis")])
 
 
@@ -81,17 +94,18 @@ def moved(source: Source, turn: float, place: np.ndarray) -> Source:
     return replace(source, joints=joints)
 
 
-def gather(characters: Path, motion: Path, random: np.random.Generator) -> list[Person]:
+def gather(cast: Cast, random: np.random.Generator) -> list[Person]:
     """One to four people: some close together, some apart."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    by_name = entries(characters)
+    by_name = entries(cast.characters)
     spread = random.uniform(0.6, 3.5)
     people: list[Person] = []
     for _ in range(random.choice(_PEOPLE, p=[0.2, 0.35, 0.25, 0.2])):
-        _, source = choose_motion(motion, _SECONDS, random)
+        _, source = choose_motion(cast.motion, _SECONDS, random, cast.parts)
         place = random.normal(size=2) * spread / 2 if people else np.zeros(2)
         source = moved(source, random.uniform(-np.pi, np.pi), place)
-        people.append(invite(by_name[CHARACTERS[random.integers(len(CHARACTERS))]], characters, source, random))
+        entry = by_name[cast.who[random.integers(len(cast.who))]]
+        people.append(invite(entry, cast.characters, source, random))
     return people
 
 
@@ -167,8 +181,10 @@ def shoot(people: list[Person], path: Path, random: np.random.Generator) -> tupl
     around = np.array([person.path[frame] for person in people])
     camera = choose_camera(around if random.random() < 0.7 else chosen.path[frame : frame + 1], chosen.stature, random)
     build_room(random, -camera.matrix[:3, :3].T @ camera.matrix[:3, 3])
+    paint(bpy.data.objects["room"], 0.6, (0.3, 4.0), random)
     place_camera(camera)
     set_up(random)
+    scene.display.shading.color_type = "TEXTURE"
     bpy.context.view_layer.update()
     scene.render.filepath = str(path.with_suffix(".png"))
     bpy.ops.render.render(write_still=True)
@@ -182,10 +198,10 @@ def shoot(people: list[Person], path: Path, random: np.random.Generator) -> tupl
     return camera, annotate(people, camera)
 
 
-def film(number: int, each: int, characters: Path, motion: Path, output: Path) -> None:
+def film(number: int, each: int, cast: Cast, output: Path) -> None:
     """Make the pictures of one scene."""
     random = np.random.default_rng(77_000 + number)
-    people = gather(characters, motion, random)
+    people = gather(cast, random)
     made: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
     for row in range(each):
         picture = number * 1000 + row
@@ -223,12 +239,15 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=5)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--each", type=int, default=8)
+    parser.add_argument("--who", nargs="+", choices=CHARACTERS, default=CHARACTERS)
+    parser.add_argument("--motion-of", nargs="+", choices=("train", "val"), default=("train", "val"))
     arguments = parser.parse_args()
+    cast = Cast(arguments.characters, arguments.motion, tuple(arguments.who), tuple(arguments.motion_of))
     for folder in ("pictures", "scenes"):
         (arguments.output / folder).mkdir(parents=True, exist_ok=True)
     for number in range(arguments.first, arguments.first + arguments.scenes):
         if not (arguments.output / "scenes" / f"{number:03d}.json").exists():
-            film(number, arguments.each, arguments.characters, arguments.motion, arguments.output)
+            film(number, arguments.each, cast, arguments.output)
             print(f"scene {number}", flush=True)
     print(f"{arguments.output}: {collect(arguments.output)} pictures")
 
