@@ -2,11 +2,13 @@
 """How many people of still pictures are found, beside MediaPipe's own multi-person mode on the same pictures.
 
     python benchmarks/people_found.py ../shared/footage/labelled [MORE_FOLDERS ...] [--quality standard ...] [--json]
+        [--detector mediapipe]
 
-A folder holds `labels.json` (COCO keypoints) and `images/`. A labelled person is found if somebody's keypoint
-similarity (OKS, over the labelled joints) with them exceeds 0.5, and found well above 0.75; every detection counts for
-one person only. `others` are detections of nobody who is labelled: false ones only where everybody is labelled
-(`info.complete` of the labels), which is when the precision is printed.
+A folder holds `labels.json` (COCO keypoints) and `images/`, or is what `training_pictures.py` makes. A labelled person
+is found if somebody's keypoint similarity (OKS, over the labelled joints) with them exceeds 0.5, and found well above
+0.75; every detection counts for one person only. Crowds and people without a labelled keypoint need not be found.
+`others` are detections of nobody who is labelled: false ones only where everybody is labelled (`info.complete` of the
+labels), which is when the precision is printed.
 """
 
 from __future__ import annotations
@@ -51,14 +53,17 @@ class Picture:
 
 def read_labelled(folder: Path) -> tuple[list[Picture], bool]:
     """The labelled pictures of a folder, and whether everybody in them is labelled."""
-    labels = json.loads((folder / "labels.json").read_text())
+    named, images = folder / "labels.json", folder / "images"
+    if not named.exists():
+        named, images = folder / "annotations.json", folder / "pictures"
+    labels = json.loads(named.read_text())
     pictures = []
     for entry in labels["images"]:
-        image = cv2.cvtColor(cv2.imread(str(folder / "images" / Path(entry["file_name"]).name)), cv2.COLOR_BGR2RGB)
+        image = cv2.cvtColor(cv2.imread(str(images / Path(entry["file_name"]).name)), cv2.COLOR_BGR2RGB)
         own = [one for one in labels["annotations"] if one["image_id"] == entry["id"]]
         people = np.array([one["keypoints"] for one in own], float).reshape(-1, 17, 3)
         areas, boxes = (np.array([one[key] for one in own], float) for key in ("area", "bbox"))
-        hidden = np.array([one["iscrowd"] for one in own], bool)
+        hidden = np.array([one["iscrowd"] for one in own], bool) | ~(people[..., 2] > 0).any(-1)
         pictures.append(Picture(entry["file_name"], image, people, areas, boxes.reshape(-1, 4)[:, 2:].max(-1), hidden))
     return pictures, bool(labels["info"].get("complete"))
 
@@ -72,11 +77,11 @@ def similarity(picture: Picture, found: np.ndarray) -> np.ndarray:
     return (each * labelled[:, None]).sum(-1) / np.maximum(labelled.sum(-1), 1)[:, None]
 
 
-def product(quality: str) -> Find:
-    """What a capture finds in a clip of this one picture."""
+def product(quality: str, name: str = "mediapipe") -> Find:
+    """What a capture finds with a detector in a clip of this one picture."""
 
     def find(image: np.ndarray) -> np.ndarray:
-        detector = create_detector("mediapipe", MOST_PERSONS, quality)
+        detector = create_detector(name, MOST_PERSONS, quality)
         info = FootageInfo(Path("still"), image.shape[1], image.shape[0], 25.0, 1, 0.04, "images", "")
         try:
             return observe([Frame(0, 0.0, image)], info, detector).keypoints[:, 0]
@@ -132,10 +137,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--quality", nargs="*", default=["draft", "standard"])
+    parser.add_argument("--detector", default="mediapipe", help="mediapipe, or X.safetensors of a training")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     ways = {"mediapipe, own mode": mediapipe_itself(0.5), "own mode at 0.3": mediapipe_itself(0.3)}
-    ways |= {quality: product(quality) for quality in arguments.quality}
+    ways |= {quality: product(quality, arguments.detector) for quality in arguments.quality}
     for folder in arguments.folders:
         pictures, complete = read_labelled(folder)
         for name, find in ways.items():

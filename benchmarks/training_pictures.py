@@ -43,6 +43,7 @@ SKELETON = (
 INFO = {
     "description": "Made pictures: characters in captured motion, rendered by Blender's Workbench",
     "characters": "MakeHuman and MPFB assets, CC0 1.0",
+    "complete": True,  # everybody is labelled
     "motion": "Carnegie Mellon University and SNU Movement Research Lab; terms beside the motion library",
 }
 #: How deep a seen keypoint may lie under the skin that hides it, metres.
