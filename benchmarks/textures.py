@@ -56,6 +56,36 @@ def paint(thing: Any, share: float, reach: tuple[float, float], random: np.rando
     project(mesh, scales)
 
 
+def scatter(looks: Any, eye: np.ndarray, random: np.random.Generator) -> Any:
+    """Heaps of small triangles behind the middle of the scene as seen from `eye`, (3,) metres: leaves, litter, shelves.
+
+    What is behind people is rarely plain; a detector that has seen plain rooms only takes every texture for somebody.
+    looks: materials, of which each heap takes a few. Returns the mesh object.
+    """
+    away = -eye[:2] / np.linalg.norm(eye[:2])
+    across = np.array([-away[1], away[0]])
+    corners, rows = [], []
+    for _ in range(random.integers(4, 20)):
+        count = int(random.integers(100, 700))
+        middle = np.r_[away * random.uniform(1.5, 5) + across * random.uniform(-6, 6), random.uniform(0, 2.5)]
+        size = random.uniform(0.3, 2.5, 3)
+        own = random.integers(len(looks), size=int(random.integers(1, 5)))
+        places = middle + size * random.uniform(-1, 1, (count, 1, 3))
+        corners.append(places + np.exp(random.uniform(*np.log((0.03, 0.5)))) * random.normal(size=(count, 3, 3)))
+        rows.append(own[random.integers(len(own), size=count)])
+    points = np.concatenate(corners).reshape(-1, 3)
+    behind = points[:, :2] @ away
+    points[:, :2] += np.maximum(0.8 - behind, 0)[:, None] * away  # nobody is hidden
+    mesh = bpy.data.meshes.new("heaps")
+    mesh.from_pydata(points.tolist(), [], np.arange(len(points)).reshape(-1, 3).tolist())
+    for look in looks:
+        mesh.materials.append(look)
+    mesh.polygons.foreach_set("material_index", np.concatenate(rows).astype(np.int32))
+    thing = bpy.data.objects.new("heaps", mesh)
+    bpy.context.scene.collection.objects.link(thing)
+    return thing
+
+
 def project(mesh: Any, scales: np.ndarray) -> None:
     """Lay the texture's plane on every face, along the axis that it faces most. scales: of each material, 1/metres."""
     places = np.empty(3 * len(mesh.vertices), np.float32)

@@ -31,7 +31,7 @@ from figures import CHARACTERS, Figure, animated, entries
 from mathutils import Vector
 from noise_scenes import Camera, choose_camera, choose_motion, place_camera
 from noise_stage import build_room, dress, posed_vertices, set_up
-from textures import paint
+from textures import paint, scatter
 from video_mocap.rigging.joints import COCO17, TAKE
 from video_mocap.rigging.retarget.transfer import Source
 
@@ -174,15 +174,20 @@ def annotate(people: list[Person], camera: Camera) -> list[dict[str, Any]]:
 def shoot(people: list[Person], path: Path, random: np.random.Generator) -> tuple[Camera, list[dict[str, Any]]]:
     """Render one picture to `path`."""
     scene = bpy.context.scene
-    if "room" in bpy.data.objects:
-        bpy.data.objects.remove(bpy.data.objects["room"])
+    for name in ("room", "heaps"):
+        if name in bpy.data.objects:
+            bpy.data.objects.remove(bpy.data.objects[name])
     frame = int(random.integers(min(len(person.path) for person in people)))
     scene.frame_set(frame)
     chosen = people[random.integers(len(people))]
     around = np.array([person.path[frame] for person in people])
     camera = choose_camera(around if random.random() < 0.7 else chosen.path[frame : frame + 1], chosen.stature, random)
-    build_room(random, -camera.matrix[:3, :3].T @ camera.matrix[:3, 3])
-    paint(bpy.data.objects["room"], 0.6, (0.3, 4.0), random)
+    eye = -camera.matrix[:3, :3].T @ camera.matrix[:3, 3]
+    build_room(random, eye)
+    room = bpy.data.objects["room"]
+    paint(room, 0.8, (0.1, 4.0), random)
+    if random.random() < 0.85:
+        scatter(list(room.data.materials), eye, random)
     place_camera(camera)
     set_up(random)
     scene.display.shading.color_type = "TEXTURE"
