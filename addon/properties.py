@@ -22,6 +22,7 @@ from . import session
 from .property_tools import RELATIVE, Quiet
 from .retarget.settings import CLASSES as RETARGET_CLASSES
 from .retarget.settings import RetargetSettings
+from .shot_properties import ShotSettings
 
 SOURCES = (
     ("FILE", "File", "A video, or an image sequence on disk"),
@@ -31,22 +32,23 @@ SOURCES = (
 QUALITIES = (
     ("draft", "Draft", "Half the time: for a first look, and for one person who is well seen"),
     ("standard", "Standard", "Looks closely enough for several people who hide each other"),
+    ("thorough", "Thorough", "Also finds people of 50 pixels, and newcomers sooner; takes several times as long"),
 )
-LENSES = (
-    ("AUTO", "Estimate", "The lens is estimated from the footage"),
-    ("FOCAL", "Focal Length", "The focal length in pixels is known"),
-    ("FOV", "Field of View", "The horizontal field of view is known"),
-    ("CAMERA", "Camera", "Lens and movement of a camera in this file, such as a solved one, are used as they are"),
+ROOTS = (
+    ("agreed", "Agreed", "By least squares and by the network, weighed by how well they fit"),
+    ("linear", "Least Squares", "By exact linear least squares"),
+    ("mehta", "Ratio of Spreads", "By the ratio of the spreads of pose and picture (Mehta et al.)"),
+    ("ratio", "Scale", "By the scale from picture to pose (Véges and Lőrincz)"),
+    ("search", "Search", "By the depth whose back-projection looks most like the pose"),
+    ("rootnet", "Box", "By the size of the person in the picture; only for people who stand upright"),
+    ("pnp", "Rigid Pose", "By the pose as a rigid thing that may turn"),
+    ("network", "Network", "By the lifter's own network alone"),
 )
 DEVICES = (
     ("auto", "Automatic", "The graphics card if there is one that can be used"),
     ("cpu", "Processor", "Never the graphics card"),
     ("cuda", "Graphics Card", "An NVIDIA graphics card"),
 )
-
-
-def _is_camera(_settings: SceneSettings, thing: bpy.types.Object) -> bool:
-    return thing.type == "CAMERA"
 
 
 def _choices(what: str, text: str) -> list[str]:
@@ -97,6 +99,16 @@ class PersonItem(bpy.types.PropertyGroup):
     confidence: FloatProperty(name="Confidence", description="How sure the capture is of this person", min=0, max=1)
 
 
+class OrderItem(bpy.types.PropertyGroup):
+    """A joint that is nearer to the camera than another one, as the user sees it. Names are those of take joints."""
+
+    nearer: StringProperty(name="Nearer", description="The joint that is nearer to the camera")
+    farther: StringProperty(name="Farther", description="The joint that is farther from the camera")
+    first: FloatProperty(name="From", description="Since when, in seconds from the footage's first frame")
+    last: FloatProperty(name="To", description="Until when, in seconds from the footage's first frame")
+    person_id: IntProperty(name="Person", description="Whose joints; -1: everybody's", default=-1)
+
+
 class TakeItem(bpy.types.PropertyGroup):
     """One take of a scene and what shows it there."""
 
@@ -110,10 +122,11 @@ class TakeItem(bpy.types.PropertyGroup):
     lifter: StringProperty(name="Lifter", description="What turned the picture's points into 3D")
     people: CollectionProperty(type=PersonItem)
     active_person: IntProperty(name="Person", description="The person that is shown and edited")
+    in_front: CollectionProperty(type=OrderItem)
     warnings: StringProperty(name="Warnings", description="What the capture could not be sure of")
 
 
-class SceneSettings(bpy.types.PropertyGroup):
+class SceneSettings(ShotSettings, bpy.types.PropertyGroup):
     """The choices for a capture, and the takes of this scene."""
 
     footage_source: EnumProperty(name="Source", description="Where the footage comes from", items=SOURCES)
@@ -141,35 +154,6 @@ class SceneSettings(bpy.types.PropertyGroup):
     quality: EnumProperty(
         name="Quality", description="How closely the capture looks at the footage", items=QUALITIES, default="standard"
     )
-    lens: EnumProperty(name="Lens", description="What is known about the camera that took the footage", items=LENSES)
-    focal_length: FloatProperty(
-        name="Focal Length", description="Focal length of the footage in pixels", min=1, soft_max=20000, default=1500
-    )
-    fov: FloatProperty(
-        name="Field of View",
-        description="Horizontal field of view of the footage",
-        subtype="ANGLE",
-        min=0.0175,
-        max=3.12,
-        default=1.0472,
-    )
-    camera: PointerProperty(
-        name="Camera",
-        description="The camera that took the footage: solved or animated",
-        type=bpy.types.Object,
-        poll=_is_camera,
-    )
-    camera_path: StringProperty(
-        name="Camera File", description="A known camera from a .camera.npz file", subtype="FILE_PATH", options=RELATIVE
-    )
-    height: FloatProperty(
-        name="Height",
-        description="Standing height of the first person; 0: a usual height is assumed",
-        subtype="DISTANCE",
-        min=0,
-        max=3,
-        step=1,
-    )
     smoothing: FloatProperty(
         name="Smoothing",
         description="Above 1 the motion gets smoother, below 1 quick moves keep more of their snap",
@@ -192,6 +176,11 @@ class SceneSettings(bpy.types.PropertyGroup):
         search=_lifter_names,
         search_options={"SUGGESTION"},
     )
+    adapt_to_person: BoolProperty(
+        name="Adapt to Person",
+        description="The lifter learns from each person's own points; kept where points held back say that it helps",
+    )
+    root: EnumProperty(name="Distance", description="How far people are from the camera is found", items=ROOTS)
     device: EnumProperty(name="Device", description="What the capture runs on", items=DEVICES, default="auto")
     takes: CollectionProperty(type=TakeItem)
     active_take: IntProperty(name="Take", description="The take that is shown and edited")
@@ -207,7 +196,7 @@ class SceneSettings(bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (*RETARGET_CLASSES, PersonItem, TakeItem, SceneSettings)
+CLASSES = (*RETARGET_CLASSES, PersonItem, OrderItem, TakeItem, SceneSettings)
 
 
 def active_take(scene: bpy.types.Scene) -> Any:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from .footage import FootageInfo
 
 #: How much detection looks.
-QUALITIES = ("draft", "standard")
+QUALITIES = ("draft", "standard", "thorough")
 #: Raised whenever a stage's result changes for the same input: kept results of before are then no longer found.
 _VERSIONS = {"detection": 5, "lifting": 3}
 

@@ -15,6 +15,7 @@ import numpy as np
 from ...rigging.blender.blocks import Block, GoneError
 from ...rigging.blender.units import metres_per_unit
 from ...rigging.camera_path import CameraPath
+from .clip_lens import distortion_of, intrinsics_of
 from .footage import FootageChoice
 
 #: Seconds of work in a piece.
@@ -31,14 +32,15 @@ def sample_camera(
     A generator: each step is at most about 20 ms, unless what moves the camera takes longer to evaluate, and yields the
     progress, 0..1; its value is the path. Animation, parents, constraints (a solved clip's too) and drivers count; the
     scene's current frame stays. Raises ValueError, in one sentence, for a camera that no capture can use: a zoom, no
-    perspective, another picture shape than the footage's, a clip that is not solved.
+    perspective, another picture shape than the footage's, a clip that is not solved, or whose distortion is not known.
     """
     name, size = camera.name, _size(scene, choice)
     _check(scene, camera, size)
     frames, times = _moments(scene, camera, choice)
     blocks = Block("scenes", scene), Block("objects", camera)
     poses, lenses = np.empty((len(frames), 4, 4)), np.empty((len(frames), 3))
-    intrinsics, unit = _intrinsics(scene, camera, size), metres_per_unit(scene)
+    intrinsics, distortion = _intrinsics(scene, camera, size), _distortion(scene, camera, size)
+    unit = metres_per_unit(scene)
     done = 0
     while done < len(frames):
         try:
@@ -48,7 +50,7 @@ def sample_camera(
         yield done / len(frames)
     if (np.abs(np.ptp(lenses, axis=0)) > _SAME_LENS * np.maximum(1.0, np.abs(lenses[0]))).any():
         raise ValueError(f'The camera "{name}" zooms or shifts; use one whose lens stays the same during the footage')
-    return CameraPath(times, size, intrinsics, _world_to_camera(poses, unit))
+    return CameraPath(times, size, intrinsics, _world_to_camera(poses, unit), distortion)
 
 
 def _moments(scene: bpy.types.Scene, camera: bpy.types.Object, choice: FootageChoice) -> tuple[np.ndarray, np.ndarray]:
@@ -161,6 +163,19 @@ def _solved_clip(scene: bpy.types.Scene, constraint: Any) -> bpy.types.MovieClip
     return scene.active_clip if constraint.use_active_clip else constraint.clip
 
 
+def _clip_of(scene: bpy.types.Scene, camera: bpy.types.Object, size: tuple[int, int]) -> bpy.types.MovieClip | None:
+    """The clip of that size whose solution moves the camera."""
+    clips = (_solved_clip(scene, constraint) for constraint in _solvers(camera))
+    return next((clip for clip in clips if clip is not None and tuple(int(side) for side in clip.size) == size), None)
+
+
+def _distortion(scene: bpy.types.Scene, camera: bpy.types.Object, size: tuple[int, int]) -> np.ndarray | None:
+    """(5,) of the lens that was solved with the camera; None where none was, or nothing is bent."""
+    clip = _clip_of(scene, camera, size)
+    found = distortion_of(clip) if clip is not None else None
+    return None if found is None else np.array(found)
+
+
 def _sensor(data: bpy.types.Camera) -> float:
     return data.sensor_height if data.sensor_fit == "VERTICAL" else data.sensor_width
 
@@ -168,10 +183,9 @@ def _sensor(data: bpy.types.Camera) -> float:
 def _intrinsics(scene: bpy.types.Scene, camera: bpy.types.Object, size: tuple[int, int]) -> np.ndarray:
     """(3, 3) in pixels of the footage: the solved lens where a solved clip of that size moves the camera, else the
     object's."""
-    for constraint in _solvers(camera):
-        clip = _solved_clip(scene, constraint)
-        if clip is not None and tuple(int(side) for side in clip.size) == size:
-            return _solved_lens(clip, size)
+    clip = _clip_of(scene, camera, size)
+    if clip is not None:
+        return intrinsics_of(clip)
     render, data = scene.render, camera.data
     aspect = render.pixel_aspect_x / render.pixel_aspect_y
     wide = render.resolution_x * aspect >= render.resolution_y
@@ -183,11 +197,3 @@ def _intrinsics(scene: bpy.types.Scene, camera: bpy.types.Object, size: tuple[in
     matrix = np.array([[focal, 0, centre[0]], [0, focal * aspect, centre[1]], [0, 0, 1.0]])
     scale = size[0] / render.resolution_x, size[1] / render.resolution_y
     return np.diag([*scale, 1.0]) @ matrix
-
-
-def _solved_lens(clip: bpy.types.MovieClip, size: tuple[int, int]) -> np.ndarray:
-    """Blender measures the principal point from the picture's bottom; its pixels may be wider than high."""
-    lens = clip.tracking.camera
-    x, y = lens.principal_point_pixels
-    focal = float(lens.focal_length_pixels)
-    return np.array([[focal, 0, x], [0, focal * float(lens.pixel_aspect), size[1] - y], [0, 0, 1.0]])

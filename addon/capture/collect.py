@@ -20,6 +20,7 @@ from ..chores import Chore
 from ..overlay.source import take_file
 from ..properties import SceneSettings, TakeItem
 from ..take_files import Loaded, loaded
+from . import orders
 from .origin import Origin
 from .request import stored_path
 
@@ -137,7 +138,7 @@ def _build(
     settings = origin.find_scene().video_mocap
     number = entry.find(settings) if entry is not None else None
     if number is None:
-        settings.takes.add()
+        orders.take_over(settings.takes.add(), take)
         number = len(settings.takes) - 1
     settings.active_take = number
     item = settings.takes[number]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ class FootageChoice:
     frame, None for its own beginning and end. fps: its rate in Hz where that is known without opening it, else None.
     size: width and height in pixels, else None. clip: name of the movie clip, "" for none. start_frame: scene frame at
     which the footage's first frame is shown, and scene_fps: at how many scene frames per second of the footage the
-    user sees it play. has_solution: the clip's camera is solved. warnings: a sentence each.
+    user sees it play. has_solution: the clip's camera is solved.
     """
 
     files: tuple[Path, ...]
@@ -40,7 +39,6 @@ class FootageChoice:
     start_frame: int = 1
     scene_fps: float = 24.0
     has_solution: bool = False
-    warnings: tuple[str, ...] = ()
 
     def frame_at(self, seconds: float) -> float:
         """The scene frame, with its fraction, at which the user sees a moment of the footage."""
@@ -120,7 +118,6 @@ def _from_clip(clip: bpy.types.MovieClip | None) -> FootageChoice:
         start_frame=clip.frame_start - clip.frame_offset,
         scene_fps=fps or IMAGES_FPS,
         has_solution=clip.tracking.reconstruction.is_valid,
-        warnings=_distortion(clip),
     )
 
 
@@ -132,14 +129,3 @@ def images_from(first: Path) -> tuple[Path, ...]:
     """A sequence from one of its images on, as Blender plays it: the images before it are not part of it."""
     files = files_of(first)
     return files[files.index(first) :] if first in files else files
-
-
-def _distortion(clip: bpy.types.MovieClip) -> tuple[str, ...]:
-    lens = clip.tracking.camera
-    model = {"POLYNOMIAL": "k", "DIVISION": "division_k", "NUKE": "nuke_", "BROWN": "brown_"}
-    prefix = model.get(lens.distortion_model, "k")
-    names = [found.identifier for found in lens.bl_rna.properties]
-    terms = [name for name in names if re.fullmatch(prefix + r"[kp]?\d", name)]
-    if not any(abs(getattr(lens, name)) > 1e-6 for name in terms):
-        return ()
-    return (f'The lens distortion of "{clip.name}" is not corrected: undistort the footage for a closer match',)

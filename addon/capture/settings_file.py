@@ -15,6 +15,7 @@ from typing import Any
 
 from ...rigging.retarget.settings import options_of
 from ..files import write_whole
+from . import texts
 
 #: Options of the command line that mean nothing here: what it writes is chosen elsewhere.
 COMMAND_LINE_ONLY = frozenset({"output", "take", "preview", "character", "armature", "mapping", "json"})
@@ -49,28 +50,45 @@ def _number(low: float, high: float, what: str, low_itself: bool = False) -> Cal
     return check
 
 
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
 def _count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 99:
         raise ValueError("must be a whole number from 1 to 99")
     return value
 
 
+_millimetres = _number(0, 10_000, "a positive number of millimetres")
 _seconds = _number(0, math.inf, "seconds from the start of the footage", low_itself=True)
 
 #: Every option of a capture and what checks its value (it returns the value or raises ValueError).
 OPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "detector": _text,
-    "quality": _one_of("draft", "standard"),
+    "quality": _one_of("draft", "standard", "thorough"),
     "max_persons": _count,
     "start": _seconds,
     "end": _seconds,
     "focal_length": _number(0, math.inf, "a positive number of pixels"),
+    "focal_mm": _millimetres,
+    "sensor": _millimetres,
     "fov": _number(1, 179, "an angle between 1 and 179 degrees"),
     "camera": _text,
+    "distortion": texts.distortion,
+    "camera_motion": _one_of("auto", "still", "turning"),
     "height": _number(0, 3, "a height in metres below 3"),
+    "vertical": texts.vertical,
+    "floor": texts.floor,
+    "in_front": texts.in_front,
+    "stitch": texts.stitch,
+    "root": _one_of("agreed", "linear", "mehta", "ratio", "search", "rootnet", "pnp", "network"),
     "smoothing": _number(0.2499, 4.0001, "a number from 0.25 to 4"),
     "device": _one_of("auto", "cpu", "cuda"),
     "lifter": _text,
+    "adapt_to_person": _switch,
 }
 
 
@@ -90,8 +108,10 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path.name} is not TOML: {' '.join(str(error).split())}") from None
     retarget = {"retarget": _retarget(path, found.pop("retarget"))} if "retarget" in found else {}
     options = {key: _checked(path, key, value) for key, value in found.items() if key not in COMMAND_LINE_ONLY}
-    if sum(key in options for key in ("focal_length", "fov", "camera")) > 1:
-        raise SettingsError(f"{path.name}: only one of focal_length, fov and camera can be known")
+    if sum(key in options for key in ("focal_length", "focal_mm", "fov", "camera")) > 1:
+        raise SettingsError(f"{path.name}: only one of focal_length, focal_mm, fov and camera can be known")
+    if "sensor" in options and "focal_mm" not in options:
+        raise SettingsError(f"{path.name}: sensor says nothing without focal_mm")
     if "end" in options and options["end"] <= options.get("start", 0.0):
         raise SettingsError(f"{path.name}: end must lie after start")
     if "camera" in options:

@@ -15,8 +15,9 @@ from ...rigging.blender.rate import scene_rate
 from .. import session
 from ..chores import Chore
 from ..engine.footage import Footage
-from ..properties import TakeItem
-from . import footage, request
+from ..properties import SceneSettings, TakeItem
+from . import footage, orders, request
+from .clip_lens import is_distorted
 from .known_camera import known_camera
 from .origin import Origin
 
@@ -42,8 +43,18 @@ def capture(scene: bpy.types.Scene) -> str:
         start_frame=found.start_frame,
     )
     tag = _submit(scene, origin, found, options)
-    session.get().note = found.warnings[0] if found.warnings else None
+    session.get().note = _note(settings)
     return tag
+
+
+def _note(settings: SceneSettings) -> str | None:
+    """What the capture does not know of the lens, one sentence."""
+    lens = request.lens_of_clip(settings)
+    if lens is not None:
+        return lens.note
+    if settings.footage_source == "CLIP" and settings.lens == "AUTO" and is_distorted(settings.clip):
+        return f'The lens of "{settings.clip.name}" bends straight lines: choose Movie Clip as Lens to take that out'
+    return None
 
 
 def again(scene: bpy.types.Scene, item: TakeItem, keep_lifter: bool) -> str:
@@ -55,7 +66,7 @@ def again(scene: bpy.types.Scene, item: TakeItem, keep_lifter: bool) -> str:
     source = request.absolute(item.filepath)
     if not source.is_file():
         raise ValueError(f"{source} is not there any more")
-    options = _for_a_take(request.options(scene.video_mocap))
+    options = _for_a_take(request.options(scene.video_mocap)) | orders.option(item)
     if keep_lifter and item.lifter:
         options["lifter"] = item.lifter
     name = f"{item.name} {'refined' if keep_lifter else 'lifted'}"
@@ -103,5 +114,6 @@ def _submit(scene: bpy.types.Scene, origin: Origin, found: footage.FootageChoice
 
 
 def _for_a_take(options: dict[str, Any]) -> dict[str, Any]:
-    """Without what is about finding people: the take has its keypoints."""
-    return {name: value for name, value in options.items() if name not in ("start", "end", "max_persons")}
+    """Without what is about finding people, which the take has done, and what is in front in other takes."""
+    others = ("start", "end", "max_persons", "stitch", "in_front")
+    return {name: value for name, value in options.items() if name not in others}

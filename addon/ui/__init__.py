@@ -12,12 +12,15 @@ def _classes() -> tuple[type, ...]:
         capture_panels,
         clean_operators,
         footage_panels,
+        in_front,
         job_operators,
         people_operators,
         report_panels,
         retarget_operators,
         retarget_panels,
         settings_operators,
+        shot_operators,
+        shot_panels,
         take_operators,
         take_panels,
     )
@@ -30,8 +33,10 @@ def _classes() -> tuple[type, ...]:
         clean_operators,
         retarget_operators,
         settings_operators,
+        shot_operators,
+        in_front,
     )
-    panels = (footage_panels, capture_panels, take_panels, report_panels, retarget_panels)
+    panels = (footage_panels, shot_panels, capture_panels, take_panels, in_front, report_panels, retarget_panels)
     return (*(cls for part in operators for cls in part.CLASSES), *(cls for part in panels for cls in part.PANELS))
 
 

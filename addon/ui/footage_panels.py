@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The bpy package carries no types.
 # pyright: reportAttributeAccessIssue=false, reportMissingImports=false
-"""The panels in which a capture is chosen: footage and quality."""
+"""The panels in which a capture is chosen: footage, quality, options; camera and world are in `shot_panels`."""
 
 from __future__ import annotations
 
@@ -71,6 +71,7 @@ class Options:
     parent = "quality"
     bl_label = "Options"
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012, Blender reads it so
+    bl_order = 2
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the panel."""
@@ -78,25 +79,19 @@ class Options:
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        column = layout.column()
-        column.prop(settings, "lens")
-        if settings.lens == "FOCAL":
-            column.prop(settings, "focal_length", text="Pixels")
-        elif settings.lens == "FOV":
-            column.prop(settings, "fov", text="Angle")
-        elif settings.lens == "CAMERA":
-            column.prop(settings, "camera")
-            if settings.camera is None:
-                column.prop(settings, "camera_path", text="or File")
-        column.prop(settings, "height")
-        column.prop(settings, "smoothing")
+        layout.prop(settings, "smoothing")
         column = layout.column()
         column.prop(settings, "detector")
         column.prop(settings, "lifter")
         for choice in (session.get().status or {}).get("lifters", []):
             if choice["name"] == settings.lifter and choice.get("non_commercial"):
                 sentence(column, context, f"For non-commercial use only ({choice['licence']}).", "INFO")
+        column.prop(settings, "adapt_to_person")
+        column.prop(settings, "root")
         column.prop(settings, "device")
+        column = layout.column()
+        column.prop(settings, "in_front")
+        column.prop(settings, "stitch")
 
 
 class Settings:

@@ -53,8 +53,9 @@ class VIDEO_MOCAP_OT_save_settings(_SettingsFile, bpy.types.Operator):  # noqa: 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write it."""
         path = Path(bpy.path.abspath(self.filepath)).with_suffix(".toml")
-        options, scene = request.options(context.scene.video_mocap), context.scene.name
+        scene = context.scene.name
         try:
+            options = request.options(context.scene.video_mocap)
             options["retarget"] = choices.table(context.scene)
         except ValueError as error:
             return report(self, error)

@@ -110,7 +110,7 @@ class _Again:
 
 
 class VIDEO_MOCAP_OT_lift_again(_Again, bpy.types.Operator):  # noqa: N801
-    """Make a new take of the same keypoints with the lens, the lifter and the smoothing chosen above"""
+    """Make a new take of the same keypoints with the camera, the world and the options chosen above"""
 
     bl_idname = "video_mocap.lift_again"
     bl_label = "Lift Again"
@@ -121,7 +121,7 @@ class VIDEO_MOCAP_OT_lift_again(_Again, bpy.types.Operator):  # noqa: N801
 
 
 class VIDEO_MOCAP_OT_refine_again(_Again, bpy.types.Operator):  # noqa: N801
-    """Make a new take of the same keypoints and lifter with the smoothing and the height chosen above"""
+    """Make a new take of the same keypoints and lifter with the choices above, and what was said to be in front"""
 
     bl_idname = "video_mocap.refine_again"
     bl_label = "Refine Again"

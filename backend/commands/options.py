@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 CAMERA_MOTIONS = ("auto", "still", "turning")
-QUALITIES = ("draft", "standard")  # as in the pipeline, which is not imported to print a help text
+QUALITIES = ("draft", "standard", "thorough")  # as in the pipeline, which is not imported to print a help text
 ROOTS = ("agreed", "linear", "mehta", "ratio", "search", "rootnet", "pnp", "network")  # as in root.table
 
 
@@ -87,7 +87,9 @@ def add_footage(parser: argparse.ArgumentParser) -> None:
     """Which stretch of the footage, and who in it."""
     parser.add_argument("--detector", metavar="NAME", help="finds the people in 2D (default: mediapipe)")
     parser.add_argument(
-        "--quality", choices=QUALITIES, help="how much detection looks: draft takes half the time (default: standard)"
+        "--quality",
+        choices=QUALITIES,
+        help="how much detection looks: draft takes half the time, thorough finds smaller people (default: standard)",
     )
     parser.add_argument("--max-persons", type=whole_number, metavar="N", help="keep at most so many people")
     add_people(parser)

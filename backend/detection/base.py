@@ -149,7 +149,7 @@ class DetectorEntry:
     """A row of the table of detectors.
 
     module: the module of this package, imported only on use, that has `create(max_persons, quality) -> Detector`
-    (quality: "draft" or "standard", how much it looks) and `describe() -> dict`, the `source` of its detectors
+    (quality: one of `pipeline.QUALITIES`, how much it looks) and `describe() -> dict`, the `source` of its detectors
     without making one.
     needs: distributions to install, in words. licence: of the weights. weights: their name in the catalogue, empty
     where the detector brings them. With a name, the two functions are `create(max_persons, quality, weights, device)`

@@ -46,7 +46,7 @@ class Budget:
 BUDGETS = {
     "draft": Budget(False, SearchBudget(smallest=160, every=0.5, longest=4.0)),
     "standard": Budget(True, SearchBudget(smallest=80, every=0.5, longest=3.0)),
-    "thorough": Budget(True, SearchBudget(smallest=50, every=0.25, longest=0.5)),
+    "thorough": Budget(True, SearchBudget(smallest=50, every=0.25, longest=1.5, share=22)),
 }
 
 

@@ -24,7 +24,7 @@ class Options(Asked):
     """The capture's options; `backend.pipeline.CaptureOptions` says what they mean."""
 
     detector: Annotated[str, Field(max_length=100)] = "mediapipe"
-    quality: Literal["draft", "standard"] = "standard"
+    quality: Literal["draft", "standard", "thorough"] = "standard"
     max_persons: Annotated[int, Field(ge=1, le=1000)] | None = None
     start: Seconds | None = None
     end: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

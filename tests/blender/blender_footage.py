@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +54,42 @@ def write_movie(folder: Path, count: int, fps: int, size: tuple[int, int] = (64,
     bpy.ops.render.render(animation=True, scene=scene.name)
     bpy.data.scenes.remove(scene)
     return path
+
+
+def solved_clip(
+    movie: Path,
+    size: tuple[int, int],
+    focal: float,
+    bend: Callable[[np.ndarray], np.ndarray] | None = None,
+    lens: dict[str, Any] | None = None,
+) -> bpy.types.MovieClip:
+    """A clip with 40 pictures' markers of points as a camera sees them that trucks and pans, solved by Blender.
+
+    movie: of that size in pixels, at least 40 pictures. bend: from straight (N, 2) coordinates, divided by the focal
+    length, y down, to bent ones. lens: what is set in the clip's Lens panel beside the focal length (pixels).
+    """
+    clip = bpy.data.movieclips.load(str(movie))
+    clip.frame_start = 7
+    tracking = clip.tracking
+    tracking.camera.units, tracking.camera.focal_length_pixels = "PIXELS", focal
+    for name, value in (lens or {}).items():
+        setattr(tracking.camera, name, value)
+    points = np.random.default_rng(0).uniform([-1.5, -1, -1], [1.5, 1, 3], (30, 3))
+    for number, point in enumerate(points):
+        track = tracking.tracks.new(name=f"track {number}", frame=1)
+        for frame in range(1, 41):
+            turn, eye = -0.008 * frame, np.array([-1 + 0.05 * frame, 0.01 * frame, -7])
+            x, y, z = point - eye
+            x, z = np.cos(turn) * x - np.sin(turn) * z, np.sin(turn) * x + np.cos(turn) * z
+            seen = np.array([[x / z, y / z]])
+            u, v = (seen if bend is None else bend(seen))[0]
+            track.markers.insert_frame(frame, co=(focal * u / size[0] + 0.5, 0.5 - focal * v / size[1]))
+    tracking.objects[0].keyframe_a, tracking.objects[0].keyframe_b = 1, 40
+    window = bpy.context.window_manager.windows[0]
+    area = window.screen.areas[0]
+    area.type = "CLIP_EDITOR"
+    area.spaces.active.clip = clip
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        bpy.ops.clip.solve_camera()
+    return clip

@@ -13,7 +13,7 @@ import pytest
 bpy = pytest.importorskip("bpy")
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
-from blender_footage import finish, write_images, write_movie  # noqa: E402
+from blender_footage import finish, solved_clip, write_images, write_movie  # noqa: E402
 from video_mocap.addon.capture.camera import sample_camera  # noqa: E402
 from video_mocap.addon.capture.footage import FootageChoice, resolve  # noqa: E402
 from video_mocap.rigging.blender.rate import set_rate  # noqa: E402
@@ -78,14 +78,6 @@ def test_a_clip_says_where_it_lies_in_the_scene(scene, movie: Path, tmp_path: Pa
     later = bpy.data.movieclips.load(str(folder / "picture0003.png"))
     sequence = resolve(scene, settings(footage_source="CLIP", clip=later))
     assert [file.name for file in sequence.files] == [f"picture{number:04d}.png" for number in (3, 4, 5, 6)]
-
-
-def test_distortion_of_a_clip_is_told(scene, movie: Path) -> None:
-    clip = bpy.data.movieclips.load(str(movie))
-    assert resolve(scene, settings(footage_source="CLIP", clip=clip)).warnings == ()
-    clip.tracking.camera.k1 = 0.1
-    [warning] = resolve(scene, settings(footage_source="CLIP", clip=clip)).warnings
-    assert "distortion" in warning
 
 
 def test_a_trimmed_movie_strip_gives_its_part(scene, movie: Path) -> None:
@@ -290,26 +282,8 @@ def test_a_solver_constraint_brings_the_solved_lens(scene, movie: Path) -> None:
 def test_a_solved_clip_gives_its_lens_and_its_path(scene, tmp_path: Path) -> None:
     """Markers of points seen by a camera that trucks and pans, solved by Blender; the solution must show them there."""
     size, focal = (640, 360), 800.0
-    clip = bpy.data.movieclips.load(str(write_movie(tmp_path, 40, 30, size)))
-    clip.frame_start = 7
+    clip = solved_clip(write_movie(tmp_path, 40, 30, size), size, focal)
     tracking = clip.tracking
-    tracking.camera.units, tracking.camera.focal_length_pixels = "PIXELS", focal
-    points = np.random.default_rng(0).uniform([-1.5, -1, -1], [1.5, 1, 3], (30, 3))
-    for number, point in enumerate(points):
-        track = tracking.tracks.new(name=f"track {number}", frame=1)
-        for frame in range(1, 41):
-            turn, eye = -0.008 * frame, np.array([-1 + 0.05 * frame, 0.01 * frame, -7])
-            x, y, z = point - eye
-            x, z = np.cos(turn) * x - np.sin(turn) * z, np.sin(turn) * x + np.cos(turn) * z
-            track.markers.insert_frame(frame, co=(focal * x / z / size[0] + 0.5, 0.5 - focal * y / z / size[1]))
-    tracking.objects[0].keyframe_a, tracking.objects[0].keyframe_b = 1, 40
-    window = bpy.context.window_manager.windows[0]
-    area = window.screen.areas[0]
-    area.type = "CLIP_EDITOR"
-    area.spaces.active.clip = clip
-    region = next(region for region in area.regions if region.type == "WINDOW")
-    with bpy.context.temp_override(window=window, area=area, region=region):
-        bpy.ops.clip.solve_camera()
     # The object's own lens is not the clip's: where a solved clip moves a camera, the solved lens counts.
     camera = camera_of(scene, lens=24.0)
     camera.location, camera.rotation_euler = (0, 0, 0), (0, 0, 0)

@@ -65,7 +65,19 @@ def job(**changes: Any) -> dict[str, Any]:
 def test_both_editors_have_every_panel() -> None:
     found = {(panel.bl_space_type, panel.key) for panel in our_panels()}
     keys = {key for _, key in found}
-    assert {"footage", "quality", "options", "capture", "takes", "people", "joints", "clean", "settings"} <= keys
+    assert {
+        "footage",
+        "quality",
+        "camera",
+        "world",
+        "options",
+        "capture",
+        "takes",
+        "people",
+        "in_front",
+        "joints",
+    } <= keys
+    assert {"clean", "settings"} <= keys
     # A character is nothing that a clip editor shows.
     both = {key for key in keys if not key.startswith("retarget")}
     assert found == {(space, key) for space in ("VIEW_3D", "CLIP_EDITOR") for key in both} | {
@@ -76,7 +88,7 @@ def test_both_editors_have_every_panel() -> None:
 
 
 @pytest.mark.parametrize("source", ["FILE", "CLIP", "STRIP"])
-@pytest.mark.parametrize("lens", ["AUTO", "FOCAL", "FOV", "CAMERA"])
+@pytest.mark.parametrize("lens", ["AUTO", "FOCAL", "MILLIMETRES", "FOV", "CLIP", "CAMERA"])
 def test_every_panel_draws_with_every_choice(source: str, lens: str, tmp_path: Path) -> None:
     settings().footage_source, settings().lens = source, lens
     for panel in our_panels():
@@ -248,6 +260,8 @@ def test_settings_go_through_a_file_that_the_command_line_takes(tmp_path: Path) 
         "detector": "mediapipe",
         "quality": "draft",
         "smoothing": 0.5,
+        "root": "agreed",
+        "camera_motion": "auto",
         "device": "auto",
         "lifter": 'C:\\nets\\"mine".safetensors',
         "start": 1.25,
@@ -268,7 +282,7 @@ def test_settings_go_through_a_file_that_the_command_line_takes(tmp_path: Path) 
     ("text", "sentence"),
     [
         ("qualty = 'draft'", "qualty is not known"),
-        ("quality = 'best'", "quality must be one of draft, standard"),
+        ("quality = 'best'", "quality must be one of draft, standard, thorough"),
         ("quality = 'draft'\nstart = -1", "start must be seconds"),
         ("max_persons = 1.5", "max_persons must be a whole number"),
         ("height = true", "height must be a height"),
@@ -276,6 +290,15 @@ def test_settings_go_through_a_file_that_the_command_line_takes(tmp_path: Path) 
         ("fov = 50\nfocal_length = 900", "only one of"),
         ("quality = ", "is not TOML"),
         ("smoothing = nan", "smoothing must be"),
+        ("focal_mm = 35\nfov = 50", "only one of"),
+        ("sensor = 36", "sensor says nothing without focal_mm"),
+        ("distortion = '0.1,0'", "distortion must be k1,k2,p1,p2"),
+        ("vertical = '1,2,3'", "vertical must be X,Y,X,Y"),
+        ("floor = '1,2,3,4'", "floor must be X,Y,X,Y=METRES"),
+        ("in_front = 'left_fist,thorax,1,2'", "in_front must name joints of a take"),
+        ("root = 'guess'", "root must be one of agreed, linear"),
+        ("camera_motion = 'fast'", "camera_motion must be one of auto, still, turning"),
+        ("stitch = '2=2'", "stitch must be numbers of people"),
         ("[retarget]\nkeys = 'few'", "keys must be one of scene, source, reduced"),
         ("[retarget]\ntrim_start = 2\ntrim_end = 1", "the end must come after the start"),
         ("retarget = 1", "retarget must be a table"),
