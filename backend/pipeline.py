@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 #: How much detection looks.
 QUALITIES = ("draft", "standard", "thorough")
 #: Raised whenever a stage's result changes for the same input: kept results of before are then no longer found.
-_VERSIONS = {"detection": 5, "lifting": 3}
+_VERSIONS = {"detection": 5, "lifting": 4}
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class CaptureOptions:
     points of the floor and metres between them, "X,Y,X,Y=METRES".
     camera_motion: one of `stages.turning.CHOICES`: whether a camera that nobody knows turned; "auto" looks at the
     background. in_front: joints that are nearer than others, "NEARER,FARTHER,FROM,TO[,PERSON]" with seconds, several
-    with semicolons.
+    with semicolons. adapt_to_person: fit the lifter to each person's own keypoints, where that proves better.
     """
 
     detector: str = "mediapipe"
@@ -94,6 +94,7 @@ class CaptureOptions:
     vertical: str = ""
     floor: str = ""
     in_front: str = ""
+    adapt_to_person: bool = False
 
 
 def capture(
@@ -146,8 +147,8 @@ def lift_file(source: str | Path, options: CaptureOptions, progress: Progress | 
 def open_lifter(options: CaptureOptions, flip: bool = True) -> Lifter:
     """The lifter that the options name. flip: average with the mirror image.
 
-    Raises UserError if its weights cannot be opened or do not give the joints of `H36M17`; the others of a take may be
-    missing.
+    Raises UserError if its weights cannot be opened or do not give the joints of `H36M17` (the others of a take may be
+    missing), or if it shall adapt and cannot.
     """
     from .lifting.table import open_weights
 
@@ -155,6 +156,10 @@ def open_lifter(options: CaptureOptions, flip: bool = True) -> Lifter:
     missing = [name for name in H36M17.names if name not in lifter.info.gives]
     if missing:
         raise UserError(f"the lifter {lifter.info.weights} does not give {', '.join(missing)}, which a take needs")
+    if options.adapt_to_person:
+        from .lifting.adaptation.person import adaptable
+
+        adaptable(lifter)
     return lifter
 
 
@@ -346,9 +351,10 @@ def _lifting(
     warnings: list[str],
 ) -> LiftedPeople:
     def anew() -> LiftedPeople:
-        return lift_people(
-            keypoints, lens, lifter, lambda: open_lifter(options, flip=False), progress, turning.matrices
-        )
+        def draft() -> Lifter:
+            return open_lifter(options, flip=False)
+
+        return lift_people(keypoints, lens, lifter, draft, progress, turning.matrices, options.adapt_to_person)
 
     if cache is None:
         return anew()
@@ -363,6 +369,7 @@ def _lifting(
         asdict(lifter.info),
         lens.intrinsics,
         lens.source,
+        options.adapt_to_person,
     )
     count, frames = len(keypoints.person_ids), len(keypoints.times)
     found = cache.get("lifting", key, lambda arrays: lifted_from_arrays(arrays, count, frames))

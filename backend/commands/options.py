@@ -163,6 +163,12 @@ def add_lifter(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="lifts to 3D: a name that 'video-mocap models' lists, or the path of weights (default: default)",
     )
+    parser.add_argument(
+        "--adapt-to-person",
+        action="store_true",
+        default=None,
+        help="let the lifter learn from each person's own keypoints, kept where joints held back say that it helps",
+    )
 
 
 def add_running(parser: argparse.ArgumentParser) -> None:

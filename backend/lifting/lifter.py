@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,6 +44,7 @@ class Lifted:
     warnings: one sentence each, for the user.
     root: (F, 3) the pelvis, metres in camera axes, through the lens that the lifter was told (NaN as the joints), or
     None if the lifter does not know it.
+    adaptation: what became of fitting the lifter to this person (`adaptation.Report`), None if nobody asked for it.
     """
 
     joint_names: tuple[str, ...]
@@ -51,6 +53,7 @@ class Lifted:
     up: np.ndarray | None
     warnings: tuple[str, ...] = ()
     root: np.ndarray | None = None
+    adaptation: Mapping[str, object] | None = None
 
 
 class Lifter(Protocol):

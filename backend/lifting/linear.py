@@ -91,18 +91,29 @@ class LinearModel(nn.Module):
             if isinstance(module, nn.BatchNorm1d):
                 module.momentum = momentum
 
-    def _features(self, x: Tensor) -> Tensor:
+    @property
+    def head(self) -> tuple[str, ...]:
+        """Names of the tensors of the last layer, with which `positions` is linear in features."""
+        return ("w2.weight", "w2.bias")
+
+    def positions(self, features: Tensor, own: Tensor) -> Tensor:
+        """Features (B, T, channels) to (B, T, joints_out, 3); the input is not needed, as it is in `TemporalModel`."""
+        del own
+        return self.w2(features).unflatten(-1, (-1, 3))
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, T, joints_in, features) to (B, T, channels): what `positions` makes the output of. Raises ValueError."""
         a = self.architecture
         if x.ndim != 4 or x.shape[2:] != (a.joints_in, a.features):
             raise ValueError(f"the lifter takes (B, T, {a.joints_in}, {a.features}), not {tuple(x.shape)}")
         y = self.drop(torch.relu(self.batch_norm1(self.w1(x.flatten(2).flatten(0, 1)))))
         for stage in self.linear_stages:
             y = stage(y)
-        return y
+        return y.unflatten(0, x.shape[:2])
 
     def forward(self, x: Tensor) -> Tensor:
         """As the class says. Raises ValueError if the input has other joints or features."""
-        return self.w2(self._features(x)).view(*x.shape[:2], -1, 3)
+        return self.positions(self.features(x), x)
 
     def with_errors(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, and (B, T, error_outputs): the logarithm of each joint's expected error in metres.
@@ -111,8 +122,8 @@ class LinearModel(nn.Module):
         """
         if not self.architecture.error_outputs:
             raise ValueError("this lifter does not tell its expected errors")
-        y = self._features(x)
-        return self.w2(y).view(*x.shape[:2], -1, 3), self.error(y.detach()).view(*x.shape[:2], -1)
+        y = self.features(x)
+        return self.positions(y, x), self.error(y.detach())
 
 
 class _Rows:

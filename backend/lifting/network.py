@@ -100,7 +100,8 @@ class _TemporalBase(nn.Module):
         x = taps @ weight.permute(2, 1, 0).flatten(0, 1)  # type: ignore[operator]
         return self.drop(self.relu(norm(x.flatten(0, 1)).view_as(x)))
 
-    def _features(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
+        """(B, T, joints_in, features) to (B, T', channels): what `positions` makes the output of. Raises ValueError."""
         a = self.architecture
         if x.ndim != 4 or x.shape[2:] != (a.joints_in, a.features):
             raise ValueError(f"the lifter takes (B, T, {a.joints_in}, {a.features}), not {tuple(x.shape)}")
@@ -118,10 +119,16 @@ class _TemporalBase(nn.Module):
         """(B, T, ...) to (B, T', ...): of the input the frames that are lifted."""
         raise NotImplementedError
 
-    def _positions(self, features: Tensor, x: Tensor) -> Tensor:
+    @property
+    def head(self) -> tuple[str, ...]:
+        """Names of the tensors of the last layer, with which `positions` is linear in features and input."""
+        return ("shrink.weight", "shrink.bias", *(("direct.weight",) if self.architecture.direct else ()))
+
+    def positions(self, features: Tensor, own: Tensor) -> Tensor:
+        """Features (B, T', channels) and the lifted frames' input (B, T', joints_in, D) to (B, T', joints_out, 3)."""
         out = nn.functional.linear(features, self.shrink.weight[:, :, 0], self.shrink.bias)
         if self.architecture.direct:
-            out = out + self.direct(self._own(x).flatten(2))
+            out = out + self.direct(own.flatten(2))
         return out.unflatten(2, (self.architecture.joints_out, 3))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -129,7 +136,7 @@ class _TemporalBase(nn.Module):
 
         Raises ValueError if the input has other joints or features, or fewer frames than the receptive field.
         """
-        return self._positions(self._features(x), x)
+        return self.positions(self.features(x), self._own(x))
 
     def with_errors(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, and (B, T', error_outputs): the logarithm of each joint's expected error in metres.
@@ -139,9 +146,9 @@ class _TemporalBase(nn.Module):
         """
         if not self.architecture.error_outputs:
             raise ValueError("this lifter does not tell its expected errors")
-        features = self._features(x)
+        features = self.features(x)
         told = nn.functional.linear(features.detach(), self.error.weight[:, :, 0], self.error.bias)
-        return self._positions(features, x), told
+        return self.positions(features, self._own(x)), told
 
 
 class TemporalModel(_TemporalBase):

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -71,8 +71,9 @@ class TemporalLifter:
 
     def __init__(self, checkpoint: Checkpoint, device: str = "auto", flip: bool = False, chunk: int = CHUNK) -> None:
         sidecar = checkpoint.sidecar
-        self._device = pick_device(device)
-        self._network = self._arranged(build_model(checkpoint, self._device))
+        self.checkpoint = checkpoint
+        self.device = pick_device(device)
+        self._network = self._arranged(build_model(checkpoint, self.device))
         self._normalise = NORMALISERS[sidecar.normalisation]
         self._flip = flip
         self._chunk = chunk
@@ -102,9 +103,31 @@ class TemporalLifter:
         """Open a checkpoint. Raises UserError, in one sentence, if that is not possible."""
         return cls(load_checkpoint(path), device, flip)
 
+    def with_weights(self, state: Mapping[str, Tensor]) -> Self:
+        """The same lifter with other numbers in its weights; this one stays as it is.
+
+        state: named tensors, all those of the checkpoint, in its shapes.
+        """
+        checkpoint = replace(self.checkpoint, state=dict(state))
+        other = type(self)(checkpoint, self.device.type, self._flip, self._chunk)
+        other.info = self.info
+        return other
+
     def _arranged(self, model: Any) -> Any:
         """The network as it runs, with `FoldedModel`'s ways."""
         return FoldedModel(model)
+
+    def look(
+        self, track: np.ndarray, times: np.ndarray, intrinsics: np.ndarray, image_size: tuple[int, int]
+    ) -> tuple[np.ndarray, Normalised]:
+        """What the network is given of a track: the instants (G,) at which it looks, seconds, and its input there.
+
+        track: (F, K, 3) of `info.needs`, pixels and confidence, without missing points (`fill_missing`). times: (F,).
+        """
+        grid = lifter_times(times, self.info.fps)
+        at_rate = resample_track(track, times, grid, bridge=not self._causal)
+        lens = torch.from_numpy(np.asarray(intrinsics, np.float64)).float()
+        return grid, self._normalise(torch.from_numpy(at_rate).float(), lens, image_size, self.info.fps, self._causal)
 
     def lift(
         self,
@@ -122,14 +145,7 @@ class TemporalLifter:
         confidence = output_confidence(track[..., 2], info.needs, times, info.gives) if len(times) else np.zeros((0, 0))
         if not confidence.any():
             return self._nothing(len(times), warnings)
-        grid = lifter_times(times, info.fps)
-        seen = self._normalise(
-            torch.from_numpy(resample_track(track, times, grid, bridge=not self._causal)).float(),
-            torch.from_numpy(np.asarray(intrinsics, np.float64)).float(),
-            image_size,
-            info.fps,
-            self._causal,
-        )
+        grid, seen = self.look(track, times, intrinsics, image_size)
         output, log_errors = self._run(seen.inputs)
         output = output.double()
         if self._knows_root and seen.size is not None:
@@ -174,7 +190,7 @@ class TemporalLifter:
         return out, told
 
     def _lift(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        columns = run_in_chunks(self._network, x, self._network.architecture.padding, self._chunk, self._device)
+        columns = run_in_chunks(self._network, x, self._network.architecture.padding, self._chunk, self.device)
         count = 3 * len(self._outputs)
         told = columns[:, count:] if self._tells_errors else columns[:, :0]
         return columns[:, :count].unflatten(1, (-1, 3)), told

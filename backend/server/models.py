@@ -43,6 +43,7 @@ class Options(Asked):
     vertical: Annotated[str, Field(max_length=1000)] = ""
     floor: Annotated[str, Field(max_length=200)] = ""
     in_front: Annotated[str, Field(max_length=2000)] = ""
+    adapt_to_person: bool = False
 
 
 class Source(Asked):

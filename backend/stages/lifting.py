@@ -84,11 +84,12 @@ def lift_people(
     draft: Callable[[], Lifter],
     progress: Progress,
     turns: Callable[[np.ndarray], np.ndarray | None] = lambda _: None,
+    adapt: bool = False,
 ) -> LiftedPeople:
     """Lift everybody. draft: opens a faster lifter with the same weights, for estimating an assumed focal length.
 
     turns: of a camera that turns, from intrinsics to (F, 4, 4), first camera axes to every frame's; None of one that
-    stands still.
+    stands still. adapt: fit the lifter to each person, where joints held back say that it helps.
 
     Raises UserError if nobody was seen or the keypoints lack joints that the lifter needs, Cancelled.
     """
@@ -102,8 +103,12 @@ def lift_people(
     turned = turns(lens.intrinsics)
     rotation = None if turned is None else turned[:, :3, :3]
     for row in range(count):
-        progress.step(STAGE, row, count)
-        people.append(_lift(lifter, keypoints, row, slice(None), lens.intrinsics, rotation))
+
+        def tick(row: int = row) -> None:
+            progress.step(STAGE, row, count)
+
+        tick()
+        people.append(_lift(lifter, keypoints, row, slice(None), lens.intrinsics, rotation, tick if adapt else None))
     progress.step(STAGE, count, count)
     return LiftedPeople(tuple(people), lens)
 
@@ -135,18 +140,24 @@ def _lift(
     part: slice,
     intrinsics: np.ndarray,
     turns: np.ndarray | None = None,
+    adapting: Callable[[], None] | None = None,
 ) -> Lifted:
     """Some frames of one person, with the joints of a take in its order; those that it does not give are missing.
 
-    turns: (F, 3, 3) of the camera.
+    turns: (F, 3, 3) of the camera. adapting: called now and then while the lifter is fitted to the person; None: it is
+    not.
     """
     points, times = keypoints.keypoints[row, part], keypoints.times[part]
-    if turns is None:
-        lifted = lifter.lift(points, keypoints.keypoint_names, times, intrinsics, keypoints.image_size)
-    else:
-        smooth = steadied(turns[part], times)
+    smooth = None if turns is None else steadied(turns[part], times)
+    if smooth is not None:
         points = seen_by(points, smooth, intrinsics)
-        lifted = lifter.lift(points, keypoints.keypoint_names, times, intrinsics, keypoints.image_size)
+    seen = points, keypoints.keypoint_names, times, intrinsics, keypoints.image_size
+    lifted = lifter.lift(*seen)
+    if adapting is not None:
+        from ..lifting.adaptation.person import lifted_anew
+
+        lifted = lifted_anew(lifter, lifted, *seen, tick=adapting)
+    if smooth is not None:
         lifted = turned_back(lifted, smooth)
     joints, confidence = np.full((len(times), len(TAKE), 3), np.nan), np.zeros((len(times), len(TAKE)))
     rows = {name: row for row, name in enumerate(lifted.joint_names)}
@@ -164,6 +175,7 @@ def lifted_arrays(lifted: LiftedPeople) -> dict[str, np.ndarray]:
         "warnings": [list(person.warnings) for person in lifted.people],
         "up": [person.up is not None for person in lifted.people],
         "root": [person.root is not None for person in lifted.people],
+        "adaptation": [person.adaptation for person in lifted.people],
     }
     nobody = np.full((len(lifted.people[0].joints), 3), np.nan)
     return {
@@ -184,7 +196,7 @@ def lifted_from_arrays(arrays: dict[str, np.ndarray], people: int, frames: int) 
     size = (people, frames)
     if shapes != ((*size, len(TAKE), 3), (*size, len(TAKE)), (*size, 3), (*size, 3), (3, 3)):
         raise ValueError(f"lifted people of shapes {shapes}")
-    known = zip(described["up"], described["root"], described["warnings"], strict=True)
+    known = zip(described["up"], described["root"], described["warnings"], described["adaptation"], strict=True)
     lifted = [
         Lifted(
             TAKE.names,
@@ -193,8 +205,9 @@ def lifted_from_arrays(arrays: dict[str, np.ndarray], people: int, frames: int) 
             up[row] if has_up else None,
             tuple(warnings),
             root[row] if has_root else None,
+            adaptation,
         )
-        for row, (has_up, has_root, warnings) in enumerate(known)
+        for row, (has_up, has_root, warnings, adaptation) in enumerate(known)
     ]
     if len(lifted) != people:
         raise ValueError(f"{len(lifted)} lifted people")

@@ -89,6 +89,7 @@ def provenance(
                 "acknowledgements": lifter.acknowledgements,
                 "converted": list(converted_joints(keypoints.keypoint_names, lifter.needs)),
                 "missing": missing,
+                **_adaptations(people),
             },
             "root": {"name": options.get("root", DEFAULT), "version": _VERSION},
             "refinement": {
@@ -102,6 +103,12 @@ def provenance(
         },
         "warnings": noticed,
     }
+
+
+def _adaptations(people: Sequence[Person]) -> dict[str, Any]:
+    """What became of fitting the lifter to each person, if anybody asked for it."""
+    found = {str(person.identity): person.lifted.adaptation for person in people}
+    return {"adapted": found} if any(each is not None for each in found.values()) else {}
 
 
 def _with_certainties(metadata: dict[str, Any], ground: Ground | None) -> dict[str, Any]:
