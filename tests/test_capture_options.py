@@ -96,7 +96,7 @@ def test_smoothing_1_is_the_default(keypoints: Keypoints, take: Take) -> None:
         ({"smoothing": 5.0}, "smoothing must lie between"),
         ({"smoothing": float("nan")}, "smoothing must lie between"),
         ({"root": "guessed"}, "choose one of: agreed, linear, mehta"),
-        ({"quality": "high"}, "choose one of: draft, standard"),
+        ({"quality": "high"}, "choose one of: draft, standard, thorough"),
         ({"camera": "x.camera.npz", "focal_length": 900.0}, "knows its focal length"),
     ],
 )

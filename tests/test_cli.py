@@ -157,7 +157,7 @@ def test_command_line_wins_over_an_excluding_setting(monkeypatch: pytest.MonkeyP
     [
         ("colour = 1", "colour is no option"),
         ("settings = 'b.toml'", "settings is no option"),
-        ("quality = 'best'", "quality must be one of draft, standard"),
+        ("quality = 'best'", "quality must be one of draft, standard, thorough"),
         ("max_persons = 0", "at least 1"),
         ("max_persons = 1.5", "at least 1"),
         ("start = true", "start cannot be True"),

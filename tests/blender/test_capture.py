@@ -244,6 +244,30 @@ def test_lifting_again_keeps_names_and_finds_nobody_anew(tmp_path: Path) -> None
     assert takes()[1].people[0].name == "Anna"
 
 
+def test_what_is_in_front_is_kept_to_when_a_take_is_refined_again(tmp_path: Path) -> None:
+    bpy.context.scene.render.fps = 30
+    item = open_take(write_take(tmp_path / "walk.take.npz"))
+    read = part("rigging.take").read_take
+    before = read(item.filepath)
+    # The joint that is farther in the tenth frame is said to be nearer.
+    nearer, farther = (before.joint_names.index(name) for name in ("left_wrist", "right_wrist"))
+    if depth(before, nearer) < depth(before, farther):
+        nearer, farther = farther, nearer
+    names = {"nearer": before.joint_names[nearer], "farther": before.joint_names[farther]}
+    assert ops.add_in_front(**names, first=11, last=11) == {"FINISHED"}
+    assert ops.refine_again() == {"FINISHED"}
+    after = read(takes()[1].filepath)
+    assert after.metadata["options"]["in_front"].startswith(f"{names['nearer']},{names['farther']},0.333,0.333")
+    assert depth(after, nearer) < depth(after, farther)
+    assert [row.nearer for row in takes()[1].in_front] == [names["nearer"]]
+
+
+def depth(take: Any, joint: int) -> float:
+    """How far a joint is from the camera in the tenth frame."""
+    matrix = take.world_to_camera[min(10, len(take.world_to_camera) - 1)]
+    return float((take.joints[0, 10, joint] @ matrix[:3, :3].T + matrix[:3, 3])[2])
+
+
 @pytest.mark.parametrize(
     ("footage", "sentence"),
     [("", "Choose the footage"), ("/nowhere/at/all.mp4", "does not exist"), (str(ROOT / "build.py"), "")],
