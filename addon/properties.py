@@ -180,7 +180,7 @@ class SceneSettings(ShotSettings, bpy.types.PropertyGroup):
         name="Adapt to Person",
         description="The lifter learns from each person's own points; kept where points held back say that it helps",
     )
-    root: EnumProperty(name="Distance", description="How far people are from the camera is found", items=ROOTS)
+    root: EnumProperty(name="Depth", description="How the distance of people from the camera is found", items=ROOTS)
     device: EnumProperty(name="Device", description="What the capture runs on", items=DEVICES, default="auto")
     takes: CollectionProperty(type=TakeItem)
     active_take: IntProperty(name="Take", description="The take that is shown and edited")
