@@ -123,8 +123,10 @@ def tried(clip: Clip, lifter: TemporalLifter, refining: bool) -> Result:
         both.append(lift_people(keypoints, lens, lifter, lambda: lifter, Progress(), adapt=adapt))
         seconds[adapt] = time.process_time() - begin
     lifted = tuple(_lifted_errors(clip, people) for people in both)
-    refined = tuple(_refined_errors(clip, people) for people in both) if refining else None
-    report = dict(both[1].people[0].adaptation or {})
+    report, refined = dict(both[1].people[0].adaptation or {}), None
+    if refining:
+        before = _refined_errors(clip, both[0])
+        refined = before, _refined_errors(clip, both[1]) if report["accepted"] else before
     return Result(lifted, refined, report, seconds[1] - seconds[0], len(clip.joints))  # type: ignore[arg-type]
 
 
@@ -154,7 +156,8 @@ def line(kind: str, results: list[Result]) -> str:
         cells.append(" to ".join(f"{a:.1f} / {b:.1f}" for a, b in values.mean(0)))
         worse.append(f"{100 * np.mean(values[:, 1, 0] > WORSE * values[:, 0, 0]):.0f} %")
     held = [r.report["held_back_error_mm"] for r in results if "held_back_error_mm" in r.report]
-    cells.append(" to ".join(f"{np.mean([each[when] for each in held]):.1f}" for when in ("before", "after")))
+    ends = [f"{np.mean([each[when] for each in held]):.1f}" for when in ("before", "after") if held]
+    cells.append(" to ".join(ends) or "-")
     cells.append(f"{100 * np.mean([r.report['accepted'] for r in results]):.0f} %")
     cells.append(" / ".join(worse))
     kept = [r.report["frames_kept_as_before"] / r.frames for r in results if r.report["accepted"]]

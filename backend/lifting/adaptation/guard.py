@@ -41,14 +41,13 @@ def guarded(
     points = keypoints[:, [names.index(name) for name in shared]]
     rows = [start.joint_names.index(name) for name in shared]
     before = _misfit(start.joints[:, rows], points, intrinsics)
-    kept = np.zeros(len(times), dtype=bool)
+    kept = _strays(start, adapted)
     while True:
         # Going over from one to the other may itself be worse somewhere.
         mixed = _mixed(start, adapted, _share(kept, times))
         with np.errstate(invalid="ignore"):
-            further = _misfit(mixed.joints[:, rows], points, intrinsics) > _FURTHER * before + _NOTHING
-        worse = (further | _strays(start, adapted, mixed)) & ~kept
-        if not worse.any():
+            worse = _misfit(mixed.joints[:, rows], points, intrinsics) > _FURTHER * before + _NOTHING
+        if not (worse & ~kept).any():
             return mixed, kept
         kept |= worse
 
@@ -64,19 +63,19 @@ def _misfit(joints: np.ndarray, points: np.ndarray, intrinsics: np.ndarray) -> n
         return np.nansum(weights * distance, axis=-1) / weights.sum(-1) + 0 * root[:, 2]
 
 
-def _strays(start: Lifted, adapted: Lifted, mixed: Lifted) -> np.ndarray:
-    """(F,) bool: in `mixed` a bone is further from the length that `adapted` usually gives it than in `start` from that
-    which `start` gives it."""
+def _strays(start: Lifted, adapted: Lifted) -> np.ndarray:
+    """(F,) bool: a bone is further from its usual length, of `adapted`, than in `start` from its usual one there."""
     names = start.joint_names
     pairs = [(TAKE.names[a], TAKE.names[b]) for a, b in TAKE.bones]
     ends = np.array([(names.index(a), names.index(b)) for a, b in pairs if a in names and b in names])
-    before, after, now = (
+    old, new = (
         np.linalg.norm(lifted.joints[:, ends[:, 1]] - lifted.joints[:, ends[:, 0]], axis=-1)
-        for lifted in (start, adapted, mixed)
+        for lifted in (start, adapted)
     )
-    old, new = np.nanmedian(before, axis=0), np.nanmedian(after, axis=0)
+    usual = np.nanmedian(new, axis=0)
+    further = np.abs(new - usual) - np.abs(old - np.nanmedian(old, axis=0))
     with np.errstate(invalid="ignore"):
-        return (np.abs(now - new) - np.abs(before - old) > np.maximum(_BONE * new, _SHORT)).any(-1)
+        return (further > np.maximum(_BONE * usual, _SHORT)).any(-1)
 
 
 def _share(kept: np.ndarray, times: np.ndarray) -> np.ndarray:
