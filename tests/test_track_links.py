@@ -110,6 +110,19 @@ def test_a_doubtful_pair_is_suggested_not_joined() -> None:
     assert 0.1 <= tracks.suggestions[0].probability <= 0.5
 
 
+def test_two_who_wear_something_else_are_not_suggested() -> None:
+    """In between is somebody whose clothes were not seen, and who could be either."""
+    tracker, unknown = Tracker(KEYPOINTS.names), np.zeros((1, 2, BINS), np.float32)
+    for row in range(110):
+        clothes = RED if row < 40 else None if 50 <= row < 65 else BLUE if row >= 75 else ()
+        people = np.zeros((0, len(KEYPOINTS), 3)) if clothes == () else walker(200)[None]
+        seen = colours_of(picture([(walker(200), clothes)]), people, KEYPOINTS.names) if clothes else unknown
+        tracker.update(people, row / FPS, seen[: len(people)])
+    tracks = tracker.finish()
+    assert tracks.person_ids.tolist() == [1, 2]
+    assert tracks.suggestions == ()
+
+
 def test_the_same_people_give_the_same_tracks_in_any_order_within_a_frame() -> None:
     def tracked(turn: bool) -> Tracks:
         tracker = Tracker(KEYPOINTS.names)

@@ -18,8 +18,9 @@ from ...rigging.joints import mirror_rows
 from ..detection.base import person_boxes, person_scales
 from ..detection.looks import overlap
 from ..grouping.affinity import oks, sigmas_of
+from .appearance import changes_clothes
 from .links import Link, chains, possible_links, worn
-from .pieces import cut, give_scraps
+from .pieces import Piece, cut, give_scraps
 from .tracklets import Tracklet, displacements
 
 #: Factor on the similarity of those who are lost for longer than a moment.
@@ -129,7 +130,7 @@ class Tracker:
             [sure[row] for row in rows]
             for rows in chains(links, len(sure), options.join, worn([pieces[row] for row in sure]))
         ]
-        found = [_Track(rows, [pieces[row].tracklet for row in rows]) for rows in give_scraps(people, pieces)]
+        found = [_Track(rows, [pieces[row] for row in rows]) for rows in give_scraps(people, pieces)]
         kept = [track for track in found if self._is_somebody(track)]
         kept.sort(key=_Track.prominence, reverse=True)
         kept = kept[:1] + [track for track in kept[1:] if self._torso_confidence(track) >= options.least_torso]
@@ -213,10 +214,12 @@ class _Waiting:
 
 
 class _Track:
-    """One person: rows of their tracklets, frames (N,) and people (N, K, 3)."""
+    """One person: rows of their pieces, frames (N,), people (N, K, 3) and the (2, BINS) colours of it all."""
 
-    def __init__(self, rows: list[int], tracklets: list[Tracklet]) -> None:
+    def __init__(self, rows: list[int], pieces: list[Piece]) -> None:
         self.rows = rows
+        self.colours = worn(pieces).sum(0)
+        tracklets = [piece.tracklet for piece in pieces]
         self.frames = np.concatenate([tracklet.frames for tracklet in tracklets])
         self.people = np.concatenate([tracklet.people for tracklet in tracklets])
 
@@ -247,12 +250,18 @@ def _margins(score: np.ndarray, rows: np.ndarray, columns: np.ndarray, least: fl
 
 
 def _suggestions(kept: list[_Track], links: Sequence[Link]) -> tuple[Suggestion, ...]:
-    """Pairs of tracks that are never seen together and have a tracklet each that a link joins."""
+    """Pairs of tracks that are never seen together, wear the same as far as it was seen, and have a piece each that a
+    link joins."""
     owner = {row: person for person, track in enumerate(kept) for row in track.rows}
     best: dict[tuple[int, int], float] = {}
     for link in links:
         first, second = sorted((owner.get(link.first, -1), owner.get(link.second, -1)))
-        if 0 <= first < second and not np.intersect1d(kept[first].frames, kept[second].frames).size:
+        if 0 <= first < second and _may_be_one(kept[first], kept[second]):
             best[first, second] = max(best.get((first, second), 0.0), link.probability)
     found = [Suggestion(first + 1, second + 1, probability) for (first, second), probability in best.items()]
     return tuple(sorted(found, key=lambda each: (-each.probability, each.first, each.second)))
+
+
+def _may_be_one(track: _Track, other: _Track) -> bool:
+    together = np.intersect1d(track.frames, other.frames).size > 0
+    return not together and not changes_clothes(track.colours, other.colours)
