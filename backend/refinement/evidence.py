@@ -33,7 +33,7 @@ class Options:
     """
 
     pixels: float = 0.015
-    direction: float = 0.035
+    direction: float = 0.04
     contact: float = 0.01
     slide: float = 0.2
     floor: float = 0.03
