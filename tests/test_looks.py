@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from video_mocap.backend.detection.blazepose import BlazePose, squares_of
+from video_mocap.backend.detection.blazepose import BlazePose, Found, squares_of
 from video_mocap.backend.detection.closeups import CloseUps, alike, consistent, different, look_at, unique
 from video_mocap.backend.detection.landmarks import MIRROR
 from video_mocap.backend.detection.looks import Look, overlap
@@ -174,6 +174,54 @@ def test_who_was_found_is_followed_without_searching_and_forgotten_when_gone(
     assert len(detector.detect(gone, 2.0)) == 0
     assert len(detector.detect(gone, 2.1)) == 0
     assert len(detector.detect(pasted(picture, 0.6, (300, 40)), 2.6)) > 0
+    detector.close()
+
+
+@needs_footage
+@pytest.mark.parametrize("astray", ["straight", "mirror"])
+def test_a_look_whose_views_see_two_people_gives_whom_it_followed(
+    picture: np.ndarray, monkeypatch: pytest.MonkeyPatch, astray: str
+) -> None:
+    """As where somebody stands behind somebody else: the view in the mirror sees the other one."""
+    detector = MediaPipeDetector(1, workers=1)
+    image = pasted(picture, 0.6, (200, 40))
+    before = group_people(detector.detect(image, 0.0), KEYPOINTS)
+    points = BlazePose.points
+
+    def elsewhere(self: BlazePose, image: np.ndarray, squares: np.ndarray, mirror: np.ndarray | None = None) -> Found:
+        found = points(self, image, squares, mirror)
+        if (mirror is None) != (astray == "straight"):
+            return found
+        away = np.array([60.0, 0, 0, 0])
+        return Found(found.squares + away, found.scores, found.points + away)
+
+    monkeypatch.setattr(BlazePose, "points", elsewhere)
+    for frame in (1, 2, 3):
+        people = group_people(detector.detect(image, frame / 30), KEYPOINTS, before)
+        assert len(people) == 1
+        sure = before[0, :, 2] > 0.5
+        assert np.abs(people[0, sure, :2] - before[0, sure, :2]).max() < 15
+    detector.close()
+
+
+@needs_footage
+def test_two_who_are_followed_into_one_place_are_one(picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one hides the other, both are seen in the one in front, whose keypoints change from look to look."""
+    detector = MediaPipeDetector(2, workers=1)
+    image = np.concatenate([pasted(picture, 0.6, (100, 40), (320, 360)), pasted(picture, 0.7, (20, 20), (320, 360))], 1)
+    assert len(group_people(detector.detect(image, 0.0), KEYPOINTS)) == 2
+    points = BlazePose.points
+
+    def one_place(self: BlazePose, image: np.ndarray, squares: np.ndarray, mirror: np.ndarray | None = None) -> Found:
+        found = points(self, image, squares, mirror)
+        rows = [0, 0][: len(squares)]  # the second one is looked at once more by itself, badly placed as it was
+        seen = found.points[rows]
+        seen[-1:, :, 0] += 60
+        return Found(found.squares[rows], found.scores[rows], seen)
+
+    monkeypatch.setattr(BlazePose, "points", one_place)
+    image[:, :320] = image[:1, :1]  # the smaller one is hidden
+    assert len(np.unique(detector.detect(image, 0.1).instances)) == 2  # the views of one look
     detector.close()
 
 

@@ -64,12 +64,24 @@ class CloseUps:
         return self.sureness() * np.nan_to_num(person_scales(self.people))
 
 
-def look_at(networks: BlazePose, image: np.ndarray, squares: np.ndarray, mirrored: bool) -> CloseUps:
-    """The people in (N, 4) squares of an (H, W, 3) picture. mirrored: look twice, once in a mirror."""
+def look_at(
+    networks: BlazePose, image: np.ndarray, squares: np.ndarray, mirrored: bool, before: np.ndarray | None = None
+) -> CloseUps:
+    """The people in (N, 4) squares of an (H, W, 3) picture. mirrored: look twice, once in a mirror.
+
+    before: (N, K, 3) whom to expect there. Of views that see two people, one in front of the other, the one that is
+    less like them counts for nothing: the other one takes its place.
+    """
     height, width = image.shape[:2]
     found = [networks.points(image, squares, mirror) for mirror in (None, MIRROR)[: 1 + mirrored]]
-    views = tuple(to_keypoints(each.points, width, height) for each in found)
-    return CloseUps(_between([each.squares for each in found]), np.mean([each.scores for each in found], 0), views)
+    views = [to_keypoints(each.points, width, height) for each in found]
+    around = [each.squares for each in found]
+    if before is not None and mirrored:
+        better = np.argmax([_either_side(view, before) for view in views], 0)
+        for row in np.flatnonzero(_either_side(*views) < SAME_PERSON):
+            good, bad = better[row], 1 - better[row]
+            views[bad][row], around[bad][row] = views[good][row], around[good][row]
+    return CloseUps(_between(around), np.mean([each.scores for each in found], 0), tuple(views))
 
 
 def replaced(looked: CloseUps, rows: np.ndarray, by: CloseUps) -> CloseUps:
@@ -89,12 +101,21 @@ def alike(a: np.ndarray, b: np.ndarray, place: float = SAME_PLACE, size: float =
     return near & (larger <= size * smaller)
 
 
-def different(squares: np.ndarray, worth: np.ndarray, known: np.ndarray, most: int) -> np.ndarray:
-    """Rows of at most `most` of the (N, 4) squares, the worthiest first, unlike (M, 4) known ones and each other."""
+def different(
+    squares: np.ndarray,
+    worth: np.ndarray,
+    known: np.ndarray,
+    most: int,
+    place: float = SAME_PLACE,
+    size: float = SAME_SIZE,
+) -> np.ndarray:
+    """Rows of at most `most` of the (N, 4) squares, the worthiest first, unlike (M, 4) known ones and each other.
+
+    place, size: as of `alike`."""
     chosen: list[int] = []
     for row in np.argsort(-worth, kind="stable"):
         others = np.concatenate([known, squares[chosen]])
-        if len(chosen) < most and not alike(squares[row], others).any():
+        if len(chosen) < most and not alike(squares[row], others, place, size).any():
             chosen.append(int(row))
     return np.array(chosen, np.int64)
 
@@ -119,13 +140,13 @@ def consistent(first: CloseUps, second: CloseUps) -> np.ndarray:
 
     Left and right may be exchanged: who is seen from the side or from behind is somebody all the same.
     """
-    views = (first.people, *second.views[1:])
-    sided = [[_similarity(second.people, each) for each in (view, view[:, KEYPOINTS.mirror])] for view in views]
-    return np.min(np.max(sided, axis=1), axis=0)
+    return np.min([_either_side(second.people, view) for view in (first.people, *second.views[1:])], axis=0)
 
 
-def _similarity(people: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return np.diagonal(oks(people, others, _SIGMAS))
+def _either_side(people: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(N,) keypoint similarity of (N, K, 3) people and others, left and right as they are or exchanged."""
+    sided = [np.diagonal(oks(people, each, _SIGMAS)) for each in (others, others[:, KEYPOINTS.mirror])]
+    return np.max(sided, axis=0)
 
 
 def _between(squares: list[np.ndarray]) -> np.ndarray:

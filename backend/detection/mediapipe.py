@@ -61,6 +61,7 @@ class MediaPipeDetector:
         self._search = Search(BUDGETS[quality].search)
         self._max_persons = max_persons
         self._squares = np.zeros((0, 4))  # where to look for who is followed, in the next frame
+        self._people = np.zeros((0, len(KEYPOINTS), 3))  # as they were seen there last
         self._moving = np.zeros((0, 2))  # pixels from frame to frame
         self._seen = np.zeros(0)  # seconds
         self._source = _described(networks)
@@ -76,9 +77,7 @@ class MediaPipeDetector:
     def detect(self, image: np.ndarray, time_s: float) -> Candidates:
         """See `Detector.detect`. Confidence is visibility times presence, lowered outside the picture."""
         followed = self._follow(image)
-        there = followed.there(*FOLLOWED)
-        rows = np.flatnonzero(there)
-        there[rows] = np.isin(np.arange(len(rows)), unique(followed.people[rows], followed.worth()[rows]))
+        there = _each_once(followed, self._expected())
         looks = [look for square in self._squares[~there] if (look := _around(square, image)) is not None]
         if there.sum() < self._max_persons:
             looks += self._search.due(image, time_s, not len(self._squares))
@@ -93,13 +92,18 @@ class MediaPipeDetector:
 
     def _follow(self, image: np.ndarray) -> CloseUps:
         """Those who were there in the frame before, where they should be now."""
-        squares = self._squares.copy()
-        squares[:, :2] += self._moving
-        looked = look_at(self._networks, image, squares, self._mirrored)
+        squares, people = self._expected(), self._people.copy()
+        people[..., :2] += self._moving[:, None]
+        looked = look_at(self._networks, image, squares, self._mirrored, people)
         rows = np.flatnonzero(looked.there(*FOLLOWED) & ~alike(looked.squares, squares, *WELL_PLACED))
         if not len(rows):
             return looked
-        return replaced(looked, rows, look_at(self._networks, image, looked.squares[rows], self._mirrored))
+        again = look_at(self._networks, image, looked.squares[rows], self._mirrored, people[rows])
+        return replaced(looked, rows, again)
+
+    def _expected(self) -> np.ndarray:
+        """(N, 4) squares where those who are followed should be now."""
+        return self._squares + np.pad(self._moving, ((0, 0), (0, 2)))
 
     def _new(self, image: np.ndarray, looks: list[Look], known: CloseUps) -> CloseUps:
         """Those in the looks who are not known."""
@@ -119,12 +123,32 @@ class MediaPipeDetector:
     def _remember(self, followed: CloseUps, there: np.ndarray, new: CloseUps, time_s: float) -> None:
         """Where to look in the next frame: at who is there, and for a while where somebody was."""
         here = np.where(there[:, None], followed.squares, self._squares)
+        people = np.where(there[:, None, None], followed.people, self._people)
         moving = np.where(there[:, None], followed.squares[:, :2] - self._squares[:, :2], 0.0)
         seen = np.where(there, time_s, self._seen)
         kept = time_s - seen < KEEP_LOOKING
         self._squares = np.concatenate([here[kept], new.squares])
+        self._people = np.concatenate([people[kept], new.people])
         self._moving = np.concatenate([moving[kept], np.zeros((len(new), 2))])
         self._seen = np.concatenate([seen[kept], np.full(len(new), time_s)])
+
+
+def _each_once(followed: CloseUps, expected: np.ndarray) -> np.ndarray:
+    """(N,) bool: who is there, and is neither somebody worthier nor in the place of somebody else.
+
+    expected: (N, 4) squares where they should be. Who is hidden behind somebody is soon mistaken for them, without
+    resembling them: of a person half of whom is hidden every look gives something else. Then their squares are one,
+    and whoever was expected there stays.
+    """
+    there = followed.there(*FOLLOWED)
+    rows = np.flatnonzero(there)
+    rows = rows[unique(followed.people[rows], followed.worth()[rows])]
+    squares = followed.squares[rows]
+    astray = np.hypot(*(squares - expected[rows])[:, :2].T) / squares[:, 2]
+    rows = rows[different(squares, -astray, squares[:0], len(rows), *WELL_PLACED)]
+    there[:] = False
+    there[rows] = True
+    return there
 
 
 def _around(square: np.ndarray, image: np.ndarray) -> Look | None:
