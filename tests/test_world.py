@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from video_mocap.backend.world.contacts import contact_probability, foot_speed, resting_weight
 from video_mocap.backend.world.ground import GIVEN_TILT, fit_ground, mean_up, world_from_camera
-from video_mocap.backend.world.posture import upright
+from video_mocap.backend.world.posture import upright, vote_weight
 from video_mocap.rigging.joints import TAKE
 
 RNG = np.random.default_rng(11)
@@ -222,3 +223,13 @@ def test_people_who_stand_say_which_way_is_up_and_people_who_lie_do_not() -> Non
     votes, weights = upright(joints)
     assert weights[:15].max() == 0
     assert angle_between(mean_up(votes, weights), up) < 2
+
+
+def test_who_lies_hardly_votes_for_up() -> None:
+    joints = np.zeros((3, len(TAKE), 3))
+    joints[0, TAKE.index("thorax")] = (0.0, -0.5, 0.0)  # stands
+    joints[1, TAKE.index("thorax")] = (0.5, 0.0, 0.0)  # lies
+    joints[2, TAKE.index("thorax")] = (0.0, 0.5, 0.0)  # hangs upside down
+    weights = vote_weight(joints, np.tile([0.0, -1.0, 0.0], (3, 1)))
+    assert weights[0] == pytest.approx(1.0)
+    assert weights[2] < weights[1] < 0.1

@@ -20,7 +20,7 @@ from ..progress import Progress
 from ..refinement.evidence import Floor, Options
 from ..world.given import Given
 from ..world.ground import LIFTED_TILT, POSTURE_TILT, Ground, fit_ground, mean_up, world_from_camera
-from ..world.posture import upright
+from ..world.posture import upright, vote_weight
 from .feet import set_contacts, standing_feet
 from .people import Person, refine_person
 
@@ -127,6 +127,8 @@ def _tilt(people: list[Person]) -> _Tilt:
         if up is None:
             up, standing = upright(person.lifted.joints)
             weight, error = weight * standing, POSTURE_TILT
+        else:
+            weight = weight * vote_weight(person.lifted.joints, up)
         votes.append(up)
         weights.append(weight)
     return _Tilt(mean_up(np.concatenate(votes), np.concatenate(weights)), error)
