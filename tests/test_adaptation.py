@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +19,16 @@ from video_mocap.backend.lifting.adaptation.blocks import draw_blocks
 from video_mocap.backend.lifting.adaptation.guard import guarded
 from video_mocap.backend.lifting.adaptation.person import adaptable, lifted_anew
 from video_mocap.backend.lifting.lifter import Lifted
+from video_mocap.backend.lifting.table import open_weights
 from video_mocap.backend.lifting.temporal import TemporalLifter
-from video_mocap.backend.models import DEFAULT_WEIGHTS
+from video_mocap.backend.models import DEFAULT_WEIGHTS, find_lifter
 from video_mocap.backend.pipeline import CaptureOptions, lift
 from video_mocap.backend.stages.lifting import Lens, LiftedPeople, lifted_arrays, lifted_from_arrays
 from video_mocap.rigging.joints import COCO17, TAKE
 from video_mocap.rigging.take import Take, read_take
+
+sys.path.insert(0, str(Path(__file__).parent))
+from lifters import random_model, videopose3d
 
 TRUTH = Path(__file__).resolve().parents[1] / "sample" / "sample_truth.take.npz"
 Seen = tuple[np.ndarray, tuple[str, ...], np.ndarray, np.ndarray, tuple[int, int]]
@@ -141,6 +146,22 @@ def test_somebody_who_is_seen_for_a_moment_is_lifted_as_ever(lifter: TemporalLif
     found = lifted_anew(lifter, start, *moment)
     assert "too short" in str(told(found)["why_not"])
     np.testing.assert_array_equal(found.joints, start.joints)
+
+
+@pytest.mark.parametrize("name", ["linear-coco17-take26", "temporal-causal-coco17-take26", "published"])
+def test_every_kind_of_network_can_adapt(name: str, seen: Seen, tmp_path: Path) -> None:
+    """Also one that has learned nothing, takes no confidence and knows neither up nor root."""
+    path = videopose3d(tmp_path / "it.bin", random_model()) if name == "published" else find_lifter(name)
+    lifter = open_weights(path, "cpu", flip=False)
+    start = lifter.lift(*seen)
+    fitted, judgement = adaptation.adapt(adaptable(lifter), *seen)
+    assert np.isfinite([judgement.before, judgement.after]).all()
+    assert judgement.after < judgement.before
+    adapted = fitted.lift(*seen)
+    assert fitted.info == lifter.info
+    assert np.isfinite(adapted.joints).all()
+    assert not np.allclose(adapted.joints, start.joints)
+    np.testing.assert_array_equal(lifter.lift(*seen).joints, start.joints)
 
 
 def test_a_lifter_without_a_network_cannot_adapt(lifter: TemporalLifter) -> None:
