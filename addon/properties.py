@@ -32,7 +32,11 @@ SOURCES = (
 QUALITIES = (
     ("draft", "Draft", "Half the time: for a first look, and for one person who is well seen"),
     ("standard", "Standard", "Looks closely enough for several people who hide each other"),
-    ("thorough", "Thorough", "Also finds people of 50 pixels, and newcomers sooner; takes several times as long"),
+    (
+        "thorough",
+        "Thorough",
+        "Also finds people of 50 to 80 pixels, and searches more often; takes up to three times as long",
+    ),
 )
 ROOTS = (
     ("agreed", "Agreed", "By least squares and by the network, weighed by how well they fit"),
