@@ -30,7 +30,7 @@ from video_mocap.rigging.joints import TAKE
 from video_mocap.rigging.take import Take, read_take
 
 #: Pixels of a cell's sides; metres that a cell shows from side to side and below the floor.
-CELL, WIDE, UNDER = 196, 2.2, 0.25
+CELL, WIDE, UNDER = 196, 2.6, 0.25
 #: Of the picture: the person's height and a little more is this part of a cell's side.
 _FILLS = 0.75
 #: Pixels of the height of the view from above.
