@@ -76,7 +76,8 @@ def place_people(keypoints: Keypoints, lifted: LiftedPeople, root: str = DEFAULT
         person, points = lifted.people[row], keypoints.keypoints[row]
         positions = np.full(person.joints.shape, np.nan)
         parts = []
-        for part in stretches(np.isfinite(person.joints[:, given_joints(person.joints)]).all((1, 2))):
+        known = np.isfinite(person.joints[:, given_joints(person.joints)]).all((1, 2))
+        for part in stretches(known & _between_looks(points)):
             learned = None if person.root is None else person.root[part]
             seen = points[part], keypoints.keypoint_names, lifted.lens.intrinsics
             placed = place(person.joints[part], *seen, learned, root)
@@ -87,6 +88,16 @@ def place_people(keypoints: Keypoints, lifted: LiftedPeople, root: str = DEFAULT
             contacts = np.zeros((len(points), 4))
             people.append(Person(int(identity), points, person, positions, parts, contacts))
     return people
+
+
+def _between_looks(points: np.ndarray) -> np.ndarray:
+    """(F,) bool: from the first to the last frame in which anything of (F, K, 3) keypoints was seen.
+
+    Between two looks what nobody saw is bridged. Before and after, a lifter goes on for a while with what it has no
+    evidence for, in the place where the person was seen last.
+    """
+    seen = (points[..., 2] > 0).any(-1)
+    return np.logical_or.accumulate(seen) & np.logical_or.accumulate(seen[::-1])[::-1]
 
 
 def believable(people: list[Person], keypoints: Keypoints, intrinsics: np.ndarray) -> tuple[list[Person], list[str]]:
