@@ -18,9 +18,9 @@ SAMPLES = 10
 
 @dataclass(frozen=True)
 class DecodeOptions:
-    """peak: least confidence of a heatmap's peak. most: joints of a kind. hit: least field along a limb for a sample to
-    count; hits: share of samples that have to. foreground: of the loss that the maps were learned with, see `likely`.
-    """
+    """peak: how likely a peak of a heatmap has to be. most: joints of a kind. hit: least field along a limb for a
+    sample to count; hits: share of samples that have to. foreground: of the loss that the maps were learned with, see
+    `likely`."""
 
     peak: float = 0.1
     most: int = 30
@@ -59,7 +59,7 @@ def decode(maps: np.ndarray, layout: Layout, options: DecodeOptions | None = Non
     positions = to_pixels(cells)
     return Candidates(
         positions=positions.astype(np.float32),
-        confidence=values.astype(np.float32),
+        confidence=np.clip(values, 0, 1).astype(np.float32),
         kinds=kinds,
         instances=np.full(len(kinds), -1, np.int64),
         scales=_scales(positions, values, parts).astype(np.float32),
@@ -72,13 +72,14 @@ def likely(heat: np.ndarray, foreground: float) -> np.ndarray:
 
     Where a joint is in a share p of the cases, squared error that weighs 1 + `foreground` times the target is least at
     (1 + foreground) p / (1 + foreground p), which is 0.55 for one case in ten and a foreground of 10. This undoes it.
+    It says which peaks are worth a candidate, not how sure one is: blurred peaks of sure joints are low as well.
     """
     heat = np.clip(heat, 0, 1)
     return heat / (1 + foreground * (1 - heat))
 
 
 def find_peaks(heat: np.ndarray, options: DecodeOptions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """((N, 2) x, y in cells, (N,) confidence, (N,) kind) of the highest peaks of each of (K, H, W) heatmaps.
+    """((N, 2) x, y in cells, (N,) value, (N,) kind) of the highest peaks of each of (K, H, W) heatmaps.
 
     A peak is at least as high as its eight neighbours. Between cells its place and height are those of the parabola
     through the logarithms of three neighbours, along x and along y: exact for the Gaussians that are learned.
@@ -109,7 +110,7 @@ def find_peaks(heat: np.ndarray, options: DecodeOptions) -> tuple[np.ndarray, np
         off = np.where(bend < -1e-6, np.clip(-slope / np.minimum(bend, -1e-6), -0.5, 0.5), 0)
         place[:, axis] += off
         value += slope * off + bend * off**2 / 2
-    return place, likely(np.exp(value), options.foreground), kind
+    return place, np.exp(value), kind
 
 
 def score_limbs(
