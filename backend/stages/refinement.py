@@ -25,6 +25,8 @@ from .feet import set_contacts, standing_feet
 from .people import Person, refine_person
 
 STAGE = "refinement"
+#: Probability from which a foot is said to stand, and what it stands on to be the floor.
+_STANDS = 0.5
 _HEAD = TAKE.index("head_top")
 
 
@@ -91,7 +93,9 @@ def refine_people(
     # From the votes again: the feet may speak once.
     ground = _find_ground(people, keypoints, intrinsics, tilt, ground.up, camera)
     for number, person in enumerate(people):
+        held = person.contacts.copy()
         _find_contacts(person, keypoints, intrinsics, ground, number, camera)
+        person.contacts = _still_in_the_air(person, held)
     return _world(people, keypoints, _sized(ground, people[0], height), camera)
 
 
@@ -162,6 +166,18 @@ def _find_contacts(
     camera: np.ndarray | None,
 ) -> None:
     set_contacts(person, keypoints, intrinsics, ground.up, -ground.height / float(ground.sizes[number]), camera)
+
+
+def _still_in_the_air(person: Person, held: np.ndarray) -> np.ndarray:
+    """The person's contacts (F, 4), without those of feet off the floor that stand only since they were held.
+
+    held: (F, 4) the contacts by which they were. A raised foot that is held a little because it might stand looks as if
+    it stood.
+    """
+    aloft = held < _STANDS
+    if person.on_floor is not None:
+        aloft &= person.on_floor < _STANDS
+    return np.where(aloft, np.minimum(held, person.contacts), person.contacts)
 
 
 def _sized(ground: Ground, first: Person, height: float | None) -> Ground:
