@@ -16,7 +16,7 @@ from bpy.props import BoolProperty, IntProperty, StringProperty
 from .. import PACKAGE, pump, session
 from ..capture import request
 from ..rights import refusal
-from .running import LONG, finish, finish_capture, follow, report
+from .running import LONG, allowed, finish, finish_capture, follow, report
 
 
 class VIDEO_MOCAP_OT_capture(bpy.types.Operator):  # noqa: N801, Blender's convention
@@ -28,10 +28,7 @@ class VIDEO_MOCAP_OT_capture(bpy.types.Operator):  # noqa: N801, Blender's conve
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """The scene can be changed, and the choices make sense."""
-        problem = refusal(context.scene) or request.problem(context.scene.video_mocap)
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, refusal(context.scene) or request.problem(context.scene.video_mocap))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start the capture; in background mode also wait for it."""
@@ -55,10 +52,7 @@ class VIDEO_MOCAP_OT_add_arrived(bpy.types.Operator):  # noqa: N801
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """A take waits, and the scene can be changed."""
-        problem = refusal(context.scene) or ("" if session.get().arrived else "No take waits")
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, refusal(context.scene) or ("" if session.get().arrived else "No take waits"))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read and add it."""
@@ -113,10 +107,7 @@ class VIDEO_MOCAP_OT_open_take(bpy.types.Operator):  # noqa: N801
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """The scene can be changed."""
-        problem = refusal(context.scene)
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, refusal(context.scene))
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Ask for the file."""

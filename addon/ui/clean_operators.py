@@ -13,7 +13,7 @@ from ..clean_keys import RAW, Change, restore
 from ..clean_keys import clean as clean_rig
 from ..properties import active_person, active_take
 from ..rights import person_refusal
-from .running import follow, report
+from .running import allowed, follow, report
 
 
 class _OnRig:
@@ -22,10 +22,7 @@ class _OnRig:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There is an armature whose keys may be changed."""
-        problem = person_refusal(context.scene) or _rig_refusal(_rig(context))
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, person_refusal(context.scene) or _rig_refusal(_rig(context)))
 
     def change(self, context: bpy.types.Context, change: Change, undo: str, every_frame: bool = False) -> set[str]:
         """Change the keys of the person."""

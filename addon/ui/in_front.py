@@ -14,6 +14,7 @@ from ..properties import OrderItem, TakeItem, active_person, active_take, start_
 from ..rights import person_refusal, take_refusal
 from ..take_view import readable
 from .layout import for_sidebars, sentence
+from .running import allowed
 
 _JOINTS = tuple((name, readable(name), "A joint of the take") for name in TAKE.names)
 
@@ -67,10 +68,7 @@ class VIDEO_MOCAP_OT_add_in_front(bpy.types.Operator):  # noqa: N801, Blender's 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There is somebody, and the take may be changed."""
-        problem = person_refusal(context.scene)
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, person_refusal(context.scene))
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Ask; the preview range, if there is one, else the current frame is what it begins with."""
@@ -107,10 +105,7 @@ class VIDEO_MOCAP_OT_remove_in_front(bpy.types.Operator):  # noqa: N801
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """The take may be changed."""
-        problem = take_refusal(context.scene, shown=False)
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, take_refusal(context.scene, shown=False))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Do it."""

@@ -13,7 +13,7 @@ from bpy.props import StringProperty
 
 from .. import readiness, session
 from ..rights import refusal
-from .running import SHORT, finish, finish_capture, report
+from .running import SHORT, allowed, finish, finish_capture, report
 
 
 class _OnJob:
@@ -106,9 +106,7 @@ class VIDEO_MOCAP_OT_discard_all(bpy.types.Operator):  # noqa: N801
         problem = "The capture engine is not connected" if session.get().engine is None else ""
         if not problem and not session.get().given_up():
             problem = "No capture failed or was cancelled"
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, problem)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask first."""
@@ -131,10 +129,7 @@ class VIDEO_MOCAP_OT_find_captures(bpy.types.Operator):  # noqa: N801
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         """There is an engine."""
-        problem = readiness.problem()
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, readiness.problem())
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Connect and list."""

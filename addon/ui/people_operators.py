@@ -15,7 +15,7 @@ from ..capture import request
 from ..overlay.source import scene_moment
 from ..properties import active_person, active_take, start_frame
 from ..rights import person_refusal
-from .running import follow
+from .running import allowed, follow
 from .take_operators import origin_of_item
 
 if TYPE_CHECKING:
@@ -44,10 +44,7 @@ class _OnPerson:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There is somebody to change, and the change is allowed."""
-        problem = person_refusal(context.scene, cls.needs_others)
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, person_refusal(context.scene, cls.needs_others))
 
     def rewrite(self, context: bpy.types.Context, edit: Edit, undo: str) -> set[str]:
         """Write the edited take and show it in the place of this one."""

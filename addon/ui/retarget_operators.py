@@ -13,7 +13,7 @@ from bpy.props import EnumProperty, StringProperty
 
 from .. import pump, session
 from ..retarget import checks, rows
-from .running import follow, report
+from .running import allowed, follow, report
 
 
 class _OnCharacter:
@@ -22,10 +22,7 @@ class _OnCharacter:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There is one that can be used."""
-        problem = checks.target_problem(context.scene)
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, checks.target_problem(context.scene))
 
 
 class VIDEO_MOCAP_OT_map_bones(_OnCharacter, bpy.types.Operator):  # noqa: N801, Blender's convention
@@ -174,10 +171,7 @@ class VIDEO_MOCAP_OT_retarget(bpy.types.Operator):  # noqa: N801
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There are a motion and a character whose bones are known."""
-        problem = checks.problem(context.scene)
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, checks.problem(context.scene))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start; in background mode also wait for the end."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The bpy package carries no types.
 # pyright: reportAttributeAccessIssue=false, reportMissingImports=false
-"""How operators end: at once where there is a window, with the work done where there is none."""
+"""How operators begin, if they may, and end: at once in a window, with the work done where there is none."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ from ..chores import Chore, sentence
 
 #: Seconds that operators in background mode wait: for the engine's answer, a change to the file, a whole capture.
 SHORT, _CHANGE, LONG = 60.0, 3600.0, 24 * 3600.0
+
+
+def allowed(operator: type[bpy.types.Operator], problem: str | None) -> bool:
+    """What `poll` returns: that nothing is in the way; else Blender shows the problem, one sentence, as a tooltip."""
+    if problem:
+        operator.poll_message_set(problem)
+    return not problem
 
 
 def finish(

@@ -17,7 +17,7 @@ from ..capture import request, settings_file
 from ..chores import Chore
 from ..retarget import choices
 from ..rights import refusal
-from .running import follow, report
+from .running import allowed, follow, report
 
 
 class _SettingsFile:
@@ -45,10 +45,7 @@ class VIDEO_MOCAP_OT_save_settings(_SettingsFile, bpy.types.Operator):  # noqa: 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """The choices make sense."""
-        problem = request.problem(context.scene.video_mocap)
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, request.problem(context.scene.video_mocap))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write it."""
@@ -85,10 +82,7 @@ class VIDEO_MOCAP_OT_load_settings(_SettingsFile, bpy.types.Operator):  # noqa: 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """The scene can be changed."""
-        problem = refusal(context.scene)
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, refusal(context.scene))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read it; nothing changes unless all of it is good."""

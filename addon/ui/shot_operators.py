@@ -8,7 +8,7 @@ from __future__ import annotations
 import bpy
 
 from ..rights import refusal
-from .running import report
+from .running import allowed, report
 
 
 class _FromTracks:
@@ -22,9 +22,7 @@ class _FromTracks:
         problem = refusal(context.scene)
         if not problem and (context.space_data is None or context.space_data.type != "CLIP_EDITOR"):
             problem = "Tracks are selected in a clip editor: open the footage in one"
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, problem)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Take them."""

@@ -20,7 +20,7 @@ from ..chores import sentence
 from ..overlay.source import moment_frame
 from ..properties import active_take, start_frame
 from ..rights import is_in_scene, take_refusal
-from .running import finish_capture, follow, report
+from .running import allowed, finish_capture, follow, report
 
 if TYPE_CHECKING:
     from ..capture.origin import Origin
@@ -59,10 +59,7 @@ class VIDEO_MOCAP_OT_delete_take(bpy.types.Operator):  # noqa: N801, Blender's c
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There is a take that may be removed."""
-        problem = take_refusal(context.scene, shown=False)
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, take_refusal(context.scene, shown=False))
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Ask first."""
@@ -93,10 +90,7 @@ class _Again:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There is a take, and an engine."""
-        problem = take_refusal(context.scene, shown=False) or readiness.problem()
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, take_refusal(context.scene, shown=False) or readiness.problem())
 
     def again(self, context: bpy.types.Context, keep_lifter: bool) -> set[str]:
         """Ask the engine; in background mode wait for it."""
@@ -143,9 +137,7 @@ class VIDEO_MOCAP_OT_add_take(bpy.types.Operator):  # noqa: N801
         problem = take_refusal(context.scene, shown=False)
         if not problem and is_in_scene(active_take(context.scene), context.scene):
             problem = "This take is in the scene"
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, problem)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Build it anew, in its old place in the list."""
@@ -163,10 +155,7 @@ class _OnShownTake:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There is a take with objects."""
-        problem = take_refusal(context.scene)
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, take_refusal(context.scene))
 
 
 class VIDEO_MOCAP_OT_match_scene(_OnShownTake, bpy.types.Operator):  # noqa: N801
