@@ -26,6 +26,7 @@ from video_mocap.backend.preview.draw import backdrop, disc, draw_keypoints, lin
 from video_mocap.backend.preview.palette import Color, Limbs, limbs
 from video_mocap.backend.preview.view import Camera
 from video_mocap.backend.preview.write import match_frames
+from video_mocap.backend.world.contacts import FOOT_ROWS
 from video_mocap.rigging.joints import TAKE
 from video_mocap.rigging.take import Take, read_take
 
@@ -38,7 +39,6 @@ _PLAN = 300
 _TRUE = Limbs((235, 235, 235), (175, 175, 175), (205, 205, 205))
 _FLOOR, _SQUARES, _STANDS, _WORD = (120, 220, 120), (58, 62, 72), (90, 255, 90), (255, 255, 255)
 _HIPS = [TAKE.index(name) for name in ("left_hip", "right_hip")]
-_FEET = [TAKE.index(name) for name in ("left_heel", "left_toe", "right_heel", "right_toe")]
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _level_view(figure: Figure, truth: Figure | None, row: int, axis: int) -> np
         camera[:3, 3] = -rotation @ (middle + far * towards)
         lens = np.array([[scale * far, 0, CELL / 2], [0, scale * far, floor], [0, 0, 1.0]])
         _skeleton(cell, Camera(lens, camera), one.joints[row], colors)
-        pixels, _ = Camera(lens, camera).project(one.joints[row, _FEET])
+        pixels, _ = Camera(lens, camera).project(one.joints[row, FOOT_ROWS])
         for place, stands in zip(pixels, one.contacts[row], strict=True):
             if stands > 0.5 and np.isfinite(place).all():
                 cv2.circle(cell, tuple(int(v) for v in place.round()), 5, _STANDS, 1, cv2.LINE_AA)
@@ -176,7 +176,7 @@ def _way(figure: Figure, truth: Figure | None, times: np.ndarray, width: int) ->
             line(cell, a, b, color, 2)
         for row in np.searchsorted(times, np.arange(times[start], times[-1], 0.5)):
             disc(cell, pixels[row, 0], color, 3)
-        for number, foot in enumerate(_FEET):
+        for number, foot in enumerate(FOOT_ROWS):
             for place in pixels[one.contacts[:, number] > 0.5, foot]:
                 disc(cell, place, _STANDS, 1)
     _write(cell, f"from above, {width / scale:.1f} m wide")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -103,10 +104,7 @@ def lift_people(
     turned = turns(lens.intrinsics)
     rotation = None if turned is None else turned[:, :3, :3]
     for row in range(count):
-
-        def tick(row: int = row) -> None:
-            progress.step(STAGE, row, count)
-
+        tick = partial(progress.step, STAGE, row, count)
         tick()
         people.append(_lift(lifter, keypoints, row, slice(None), lens.intrinsics, rotation, tick if adapt else None))
     progress.step(STAGE, count, count)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -85,11 +86,18 @@ def solved_clip(
             u, v = (seen if bend is None else bend(seen))[0]
             track.markers.insert_frame(frame, co=(focal * u / size[0] + 0.5, 0.5 - focal * v / size[1]))
     tracking.objects[0].keyframe_a, tracking.objects[0].keyframe_b = 1, 40
+    with clip_editor(clip):
+        bpy.ops.clip.solve_camera()
+    return clip
+
+
+@contextlib.contextmanager
+def clip_editor(clip: bpy.types.MovieClip) -> Iterator[None]:
+    """In it operators run as in a clip editor that shows the clip."""
     window = bpy.context.window_manager.windows[0]
     area = window.screen.areas[0]
     area.type = "CLIP_EDITOR"
     area.spaces.active.clip = clip
     region = next(region for region in area.regions if region.type == "WINDOW")
     with bpy.context.temp_override(window=window, area=area, region=region):
-        bpy.ops.clip.solve_camera()
-    return clip
+        yield

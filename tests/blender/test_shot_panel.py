@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import tomllib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import bpy
 import numpy as np
 import pytest
 
+from .blender_footage import clip_editor
 from .driving import SAMPLE, open_take, part, refused, write_take
 from .fake_layout import draw, our_panels
 
@@ -148,17 +147,6 @@ def test_a_known_camera_has_its_level_and_floor() -> None:
     chosen.lens = "AUTO"
     assert "distortion" in props("camera")
     assert problem()
-
-
-@contextlib.contextmanager
-def clip_editor(clip: bpy.types.MovieClip) -> Iterator[None]:
-    window = bpy.context.window_manager.windows[0]
-    area = window.screen.areas[0]
-    area.type = "CLIP_EDITOR"
-    area.spaces.active.clip = clip
-    region = next(region for region in area.regions if region.type == "WINDOW")
-    with bpy.context.temp_override(window=window, area=area, region=region):
-        yield
 
 
 def test_selected_tracks_are_vertical_lines_and_floor_points(clip: bpy.types.MovieClip) -> None:

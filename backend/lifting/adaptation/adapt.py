@@ -24,12 +24,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ....rigging.joints import TAKE, mirror_rows
+from ....rigging.joints import mirror_rows
 from ..checkpoint import build_model
 from ..confidence import select_keypoints
 from ..temporal import ROOT, UP, TemporalLifter
 from .blocks import draw_blocks
-from .terms import beyond_noise, bone_spread, projection_errors
+from .terms import beyond_noise, bone_ends, bone_spread, projection_errors
 from .views import View, Watcher, sampled, shared_joints
 
 #: Share of the limbs' blocks that are held back, and that are hidden besides in every view that is learned from.
@@ -124,7 +124,7 @@ class _Learner:
         self._joints = shared_joints(lifter)[1]
         self._body = [row for row, name in enumerate(self._outputs) if name not in (UP, ROOT)]
         self._root = self._outputs.index(ROOT) if ROOT in self._outputs else None
-        self._bones = _bones(self._outputs)
+        self._bones = bone_ends(self._outputs)
         self._judged = [watcher.look(held > 0, mirrored) for mirrored in (False, True)]
         self._blocks = watcher.at_instants(held)
         self._views = []
@@ -186,10 +186,3 @@ class _Learner:
         if self._root is not None:
             loss = loss + learning.root * (output[:, self._root] - self._start[:, self._root]).abs().mean()
         return loss
-
-
-def _bones(outputs: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Columns of parents and children of the bones of a take that the outputs have."""
-    pairs = [(TAKE.names[parent], TAKE.names[child]) for parent, child in TAKE.bones]
-    both = [(a, b) for a, b in pairs if a in outputs and b in outputs]
-    return [outputs.index(a) for a, _ in both], [outputs.index(b) for _, b in both]

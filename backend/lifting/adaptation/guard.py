@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ....rigging.joints import TAKE
 from ...camera import project
 from ...root.linear import linear_root
 from ..lifter import Lifted
+from .terms import bone_ends
 
 #: How much further from the keypoints is worse: a part of the error that was, and a part of the person's size.
 _FURTHER, _NOTHING = 1.05, 0.002
@@ -65,12 +65,9 @@ def _misfit(joints: np.ndarray, points: np.ndarray, intrinsics: np.ndarray) -> n
 
 def _strays(start: Lifted, adapted: Lifted) -> np.ndarray:
     """(F,) bool: a bone is further from its usual length, of `adapted`, than in `start` from its usual one there."""
-    names = start.joint_names
-    pairs = [(TAKE.names[a], TAKE.names[b]) for a, b in TAKE.bones]
-    ends = np.array([(names.index(a), names.index(b)) for a, b in pairs if a in names and b in names])
+    parents, children = bone_ends(start.joint_names)
     old, new = (
-        np.linalg.norm(lifted.joints[:, ends[:, 1]] - lifted.joints[:, ends[:, 0]], axis=-1)
-        for lifted in (start, adapted)
+        np.linalg.norm(lifted.joints[:, children] - lifted.joints[:, parents], axis=-1) for lifted in (start, adapted)
     )
     usual = np.nanmedian(new, axis=0)
     further = np.abs(new - usual) - np.abs(old - np.nanmedian(old, axis=0))

@@ -6,8 +6,12 @@ Letters: G instants, S joints that both the keypoints and the lifter have, J joi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+
+from ....rigging.joints import TAKE
 
 #: Metres that a detector is wrong by (2.4 % of the person's size; measured errors are 1.2 to 2.3 % per axis), and those
 #: beyond that where the pull weakens, so that outliers are hardly followed.
@@ -53,6 +57,13 @@ def beyond_noise(errors: Tensor) -> Tensor:
     A lifter that sees through a detector's errors must not be taught them, nor judged by them.
     """
     return _REACH * torch.log1p((errors - _NOISE).clamp_min(0) / _REACH)
+
+
+def bone_ends(names: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Columns of parents and children, among joints, of the bones of a take that have both ends there."""
+    pairs = [(TAKE.names[parent], TAKE.names[child]) for parent, child in TAKE.bones]
+    both = [(a, b) for a, b in pairs if a in names and b in names]
+    return [names.index(a) for a, _ in both], [names.index(b) for _, b in both]
 
 
 def bone_spread(joints: Tensor, ends: tuple[list[int], list[int]], seen: Tensor) -> Tensor:
